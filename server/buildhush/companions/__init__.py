@@ -1,0 +1,1 @@
+"""Files beside the Dockerfile: .dockerignore, compose, bake, workflows, scripts."""

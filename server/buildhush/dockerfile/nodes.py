@@ -1,0 +1,271 @@
+"""The Dockerfile tree: frozen nodes whose spans are relative to the instruction they belong to.
+
+Nodes compare by identity, never by value: two equal `RUN true` lines are two places. An edit that does not touch an
+instruction keeps its node object, so whatever was computed for a node stays valid. `same_structure` compares by value.
+Grammar: BuildKit's dockerfile2llb, parser and instructions packages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from buildhush.text.source_map import MappedText
+from buildhush.text.spans import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something BuildKit would refuse, or that we could not read; `span` is relative to the node."""
+
+    span: Span
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word of an instruction.
+
+    `text` is the word as written with continuations removed (quotes and backslashes are kept, `${X}` is not expanded);
+    `value` is the word with quotes and escapes removed, still unexpanded. `span` is relative to the node.
+    """
+
+    text: str
+    value: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """`--name=value` before the arguments; value is None for a bare `--name`."""
+
+    name: str
+    value: str | None
+    span: Span
+    name_span: Span
+    value_span: Span | None
+    mapped_value: MappedText | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """KEY=VALUE of ENV, LABEL and ARG. `value` is None for `ARG KEY`. `equals` is False for the `ENV key value` form."""
+
+    key: Word
+    value: Word | None
+    equals: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Heredoc:
+    """`<<NAME` … `NAME`.
+
+    `body` is the text BuildKit hands on (tabs stripped for `<<-`), mapped to the node. `quoted`: the delimiter was
+    quoted, so nothing expands in it. `terminated` is False when the file ends first. `marker_span` covers `<<-"NAME"`.
+    """
+
+    name: str
+    quoted: bool
+    strip_tabs: bool
+    terminated: bool
+    body: MappedText
+    marker_span: Span
+    body_span: Span
+    end_span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class MountOption:
+    """One CSV field of `--mount=`; `key` in lower case, `value` None for a bare key. Spans are relative to the node."""
+
+    key: str
+    value: str | None
+    span: Span
+    key_span: Span
+    value_span: Span | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One `--mount=` of a RUN with BuildKit's defaults filled in (FACTS section 3).
+
+    `id`: secret: id, or source, or basename of target; ssh: "default"; cache: id or cleaned target. `target` is as
+    written or BuildKit's default; a relative one is resolved against WORKDIR by the reader of the stage. For a secret
+    with `env=` and no target it is None: there is no file. `mode` is an int, or None when unset or unreadable.
+    `problems` are BuildKit's own errors, positions relative to the node.
+    """
+
+    type: str
+    id: str | None
+    target: str | None
+    target_is_default: bool
+    source: str | None
+    from_stage: str | None
+    env: str | None
+    required: bool
+    readonly: bool | None
+    sharing: str | None
+    mode: int | None
+    uid: int | None
+    gid: int | None
+    options: tuple[MountOption, ...]
+    flag: Flag
+    problems: tuple[Problem, ...]
+
+    def option(self, *keys: str) -> MountOption | None:
+        """The last option written under one of these keys."""
+        return next((option for option in reversed(self.options) if option.key in keys), None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trivia:
+    """Blank lines, comments and parser directives between instructions, with their line ends."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Instruction:
+    """What every instruction has.
+
+    `text`: exactly the document's characters, from the start of its first line to behind its last line end (heredoc
+    bodies included). `keyword`: in upper case. `arguments`: everything behind keyword and flags, continuations and the
+    comment and empty lines inside them removed, trailing white space removed. `end`: offset in `text` behind the last
+    character that is not white space or a line end (where something can be appended; for a heredoc: the last
+    character of the first logical line is `arguments`' end, see `arguments_span`).
+    """
+
+    text: str
+    keyword: str
+    keyword_span: Span
+    flags: tuple[Flag, ...] = ()
+    arguments: MappedText
+    arguments_span: Span
+    heredocs: tuple[Heredoc, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    end: int
+
+    def flag(self, name: str) -> Flag | None:
+        """The last flag of that name."""
+        return next((flag for flag in reversed(self.flags) if flag.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class From(Instruction):
+    """FROM: `image` as written (None when missing), `alias` behind AS; stage names compare in lower case."""
+
+    image: Word | None
+    alias: Word | None
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Run(Instruction):
+    """RUN.
+
+    `exec_form`: the JSON array's strings, else None. `script`: the text that the shell gets: the arguments, followed
+    by the heredocs for `RUN cmd <<EOF`; for `RUN <<EOF` alone the heredoc's body (then `script_is_heredoc`).
+    `interpreter`: the words behind `#!` when such a body starts with one, else None (SHELL runs it).
+    """
+
+    mounts: tuple[Mount, ...]
+    exec_form: tuple[Word, ...] | None
+    script: MappedText | None
+    script_is_heredoc: bool
+    interpreter: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Copy(Instruction):
+    """COPY and ADD: `sources` without heredocs, `destination` None when missing. Heredoc sources: see `heredocs`."""
+
+    sources: tuple[Word, ...]
+    destination: Word | None
+    from_stage: Word | None
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Assignment(Instruction):
+    """ARG, ENV and LABEL."""
+
+    pairs: tuple[Pair, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Command(Instruction):
+    """CMD, ENTRYPOINT, SHELL, and HEALTHCHECK's CMD: `exec_form` the JSON strings or None for the shell form.
+
+    `command`: the text of the shell form (for HEALTHCHECK behind CMD), mapped to the node; None for the exec form or
+    `HEALTHCHECK NONE`.
+    """
+
+    exec_form: tuple[Word, ...] | None
+    command: MappedText | None
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Onbuild(Instruction):
+    """ONBUILD: `trigger` is the instruction behind it, its spans relative to *this* node; None when missing."""
+
+    trigger: Instruction | None
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Simple(Instruction):
+    """USER, WORKDIR, EXPOSE, VOLUME, STOPSIGNAL, MAINTAINER and unknown instructions: just words."""
+
+    words: tuple[Word, ...]
+    known: bool = True
+
+
+Node = Trivia | Instruction
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """`# name=value` at the top of the file; spans are absolute."""
+
+    name: str
+    value: str
+    span: Span
+    value_span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dockerfile:
+    """A whole file: nodes in order, covering every character; `starts[i]` is where node i begins (code points).
+
+    `escape` is the escape character in force. `newline` is the line end to write: the first one found, else a line feed.
+    """
+
+    text: str
+    nodes: tuple[Node, ...]
+    starts: tuple[int, ...]
+    directives: tuple[Directive, ...]
+    escape: str
+    newline: str
+    _index: dict[int, int] = field(default_factory=dict, repr=False)
+
+    @property
+    def instructions(self) -> tuple[Instruction, ...]:
+        """The instructions in document order."""
+        return tuple(node for node in self.nodes if isinstance(node, Instruction))
+
+    def directive(self, name: str) -> Directive | None:
+        """The directive of that name in force (the first; BuildKit refuses a second)."""
+        return next((directive for directive in self.directives if directive.name == name), None)
+
+    def start_of(self, node: Node) -> int:
+        """Where a node of this tree begins. Raises KeyError for a node of another tree."""
+        if not self._index:
+            self._index.update((id(each), start) for each, start in zip(self.nodes, self.starts, strict=True))
+        return self._index[id(node)]
+
+    def holds(self, node: Node) -> bool:
+        """Whether the node belongs to this tree."""
+        if not self._index and self.nodes:
+            self.start_of(self.nodes[0])
+        return id(node) in self._index
+
+    def absolute(self, node: Node, span: Span) -> Span:
+        """A node's span in document offsets."""
+        return span.shifted(self.start_of(node))

@@ -1,0 +1,1 @@
+"""Builders of edits that rules compose into fixes."""

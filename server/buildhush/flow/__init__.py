@@ -1,0 +1,1 @@
+"""Follows secrets through shell scripts, instructions, mounts and stages."""

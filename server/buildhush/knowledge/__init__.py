@@ -1,0 +1,1 @@
+"""Data about commands, names, files and literal formats."""

@@ -1,0 +1,252 @@
+"""What a shell script is, as far as a secret's flow needs to know it.
+
+Frozen values; spans are 0-based code-point offsets into the script text that was read. The reader is total: what it
+cannot read becomes `Opaque`, per command and never per script. Grammar: POSIX shell plus bash's extensions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Union
+
+from buildhush.text.spans import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """Characters that stand for themselves, quotes and backslashes removed.
+
+    `quoted`: inside quotes or escaped, so neither split nor globbed. `~` at the start of an unquoted word, and `*`,
+    `?`, `[` in an unquoted literal keep their meaning.
+    """
+
+    text: str
+    quoted: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """`$NAME`, `${NAME}`, `$1`, `$@`, `${NAME:-word}` …
+
+    `operator` is "" or one of `:- - := = :? ? :+ + # ## % %% / // ^ ^^ , ,, : @`; `operand` is what follows it, `length`
+    is `${#NAME}`, `indirect` is `${!NAME}`.
+    """
+
+    name: str
+    operator: str
+    operand: Word | None
+    length: bool
+    indirect: bool
+    quoted: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSubstitution:
+    """`$(…)` or backticks. `$(< f)` is a body whose only command has no words and one `<` redirect."""
+
+    body: Script
+    quoted: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSubstitution:
+    """`<(…)` (`direction` "<") or `>(…)` (">")."""
+
+    body: Script
+    direction: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """`$((…))`: a number; the variables in it are named but their bytes do not survive."""
+
+    text: str
+    span: Span
+
+
+Part = Union[Literal, Variable, CommandSubstitution, ProcessSubstitution, Arithmetic]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One shell word before expansion; adjacent parts are glued."""
+
+    parts: tuple[Part, ...]
+    span: Span
+
+    @property
+    def constant(self) -> str | None:
+        """The word's text when it is made of literals only, else None."""
+        pieces = [part.text for part in self.parts if isinstance(part, Literal)]
+        return "".join(pieces) if len(pieces) == len(self.parts) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """`NAME=word`, `NAME+=word` (`append`), `NAME[i]=word` (`name` without the subscript); arrays: all words."""
+
+    name: str
+    values: tuple[Word, ...]
+    append: bool
+    name_span: Span
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """One redirection.
+
+    `operator`: `> >> >| < <> <<< << <<- >& <& &> &>>`. `descriptor`: the number in front (None: the operator's own
+    default: 0 for input, 1 for output). `target`: the word behind it; for here-documents it is the *body* as a word
+    (parts expand unless `quoted_heredoc`), None when missing. `named_descriptor`: `{fd}>file`.
+    """
+
+    operator: str
+    descriptor: int | None
+    target: Word | None
+    quoted_heredoc: bool
+    span: Span
+    named_descriptor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Simple:
+    """A simple command: assignments in front, words, redirects. No words: the assignments stay in the shell.
+
+    `export`, `readonly`, `local`, `declare`, `typeset` and `unset` are simple commands too; their `NAME=word` operands
+    stand in `words` *and*, read as assignments, in `declared` (so that a rule need not split words).
+    """
+
+    assignments: tuple[Assignment, ...]
+    words: tuple[Word, ...]
+    redirects: tuple[Redirect, ...]
+    declared: tuple[Assignment, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """`[[ … ]]` and `(( … ))`: only its words matter."""
+
+    words: tuple[Word, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """`! a | b |& c`: at least two commands, or one negated one."""
+
+    commands: tuple[Node, ...]
+    negated: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class AndOr:
+    """`left && right` or `left || right` (left-associative)."""
+
+    operator: str
+    left: Node
+    right: Node
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """Commands one after the other (`;`, line end); `background[i]` when command i ended with `&`."""
+
+    commands: tuple[Node, ...]
+    background: tuple[bool, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    """if/elif/else; branches are (condition, body) pairs."""
+
+    branches: tuple[tuple[Node, Node], ...]
+    otherwise: Node | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class For:
+    """`for NAME in words; do body; done`; `words` None means "$@". C-style `for ((…))` has name None."""
+
+    name: str | None
+    words: tuple[Word, ...] | None
+    body: Node
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class While:
+    """while or until (`until` True)."""
+
+    condition: Node
+    body: Node
+    until: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`case subject in patterns) body ;; esac`; items are (patterns, body or None)."""
+
+    subject: Word
+    items: tuple[tuple[tuple[Word, ...], Node | None], ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function definition; nothing runs until it is called."""
+
+    name: str
+    body: Node
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """`{ …; }` (`subshell` False) or `( … )` (True)."""
+
+    body: Node
+    subshell: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Redirected:
+    """A compound command with redirects of its own: `{ …; } > file`, `while …; done < file`."""
+
+    command: Node
+    redirects: tuple[Redirect, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """Text that could not be read as a command; `variables` are the `$NAME`s that occur in it."""
+
+    text: str
+    variables: tuple[str, ...]
+    span: Span
+
+
+Node = Union[
+    Simple, Test, Pipeline, AndOr, Sequence, If, For, While, Case, Function, Group, Redirected, Opaque
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A whole script. `body` is None when it is empty."""
+
+    body: Node | None
+    span: Span
+    has_problems: bool = False
