@@ -1,0 +1,368 @@
+"""What is known about secrets in one Dockerfile: the frozen query surface that rules, hovers and hints read.
+
+Places name an instruction by identity and a span inside it, so a fact stays right when text above it changes.
+The analysis behind it is a *may* analysis: a fact says that the secret's bytes can get there on a path on which the
+build succeeds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from buildhush.dockerfile.nodes import Assignment, Copy, Dockerfile, From, Instruction, Mount, Pair, Run, Word
+from buildhush.dockerfile.stages import Stage, StageGraph
+from buildhush.knowledge.commands import Store
+from buildhush.shell import ir
+from buildhush.text.spans import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A range inside an instruction; `span` is relative to the instruction's text."""
+
+    node: Instruction
+    span: Span
+
+
+class Certainty(str, Enum):
+    """CERTAIN: the file itself says that it is a secret (a secret mount, a known token format). LIKELY: its name does."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
+
+
+class SourceKind(str, Enum):
+    """Where a secret enters the build."""
+
+    SECRET_MOUNT = "secret-mount"
+    SSH_MOUNT = "ssh-mount"
+    ARG = "arg"
+    ENV = "env"
+    FILE = "file"
+    LITERAL = "literal"
+
+
+class Sink(str, Enum):
+    """Where a secret can end up: FACTS.md section 1."""
+
+    LAYER = "layer"
+    STAGE = "stage"
+    CONFIG = "config"
+    LOG = "log"
+    CACHE = "cache"
+    CONTEXT = "context"
+    PROVENANCE = "provenance"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One secret. `name`: secret id, ARG/ENV name, file path, or the kind of a literal; never its value.
+
+    `reason` says why it is held to be a secret, as half a sentence ("its name ends in TOKEN").
+    """
+
+    kind: SourceKind
+    name: str
+    certainty: Certainty
+    reason: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One step of a secret's way, for the trail."""
+
+    place: Place
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A later instruction that deletes the file. `span` covers the deleting command."""
+
+    run: Run
+    place: Place
+    command: ir.Simple | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStore:
+    """A command's own credential store: which command, which entry of the knowledge, the words that matched `{N}`."""
+
+    command: str
+    store: Store
+    operands: tuple[str, ...]
+    path: str
+
+
+class Area(str, Enum):
+    """What kind of storage a path of a RUN lies on."""
+
+    LAYER = "layer"
+    CACHE = "cache"
+
+
+@dataclass(frozen=True, slots=True)
+class FileWrite:
+    """A file that holds the secret's bytes when a RUN succeeds.
+
+    `path`: absolute, normalised; one made of an unknown variable keeps `$NAME` as written. `shown_path`: the path for
+    messages, as written where that is clearer. `place`: the writing command; `target`: the word that names the file.
+    `command` and `redirect` are in offsets of `run.script.text` (`command` is None inside an exec form).
+    `cache_target`, `cache_id`: of the cache mount it lies on. `temporary`: under /tmp, /var/tmp, $TMPDIR or from
+    mktemp. `removed_on_some_paths`: the RUN removes it, but not on every path on which it succeeds. `read_again`: a
+    later command of the same RUN names the file. `sinks` already say what is exported.
+    """
+
+    run: Run
+    stage: Stage
+    path: str
+    shown_path: str
+    place: Place
+    target: Place
+    sources: tuple[Source, ...]
+    trail: tuple[Hop, ...]
+    area: Area
+    cache_target: str | None
+    cache_id: str | None
+    temporary: bool
+    temporary_variable: str | None
+    tool: ToolStore | None
+    removal: Removal | None
+    removed_on_some_paths: bool
+    read_again: bool
+    certain: bool
+    sinks: tuple[Sink, ...]
+    command: ir.Simple | None
+    redirect: ir.Redirect | None
+    is_folder: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LogWrite:
+    """A command whose output shows the secret in the build log.
+
+    `how`: "prints" (echo, cat …), "trace" (set -x, bash -x), "verbose" (an option like curl -v), "environment"
+    (env, printenv). `option` is the word at fault for "verbose" and "trace".
+    """
+
+    run: Run
+    stage: Stage
+    place: Place
+    sources: tuple[Source, ...]
+    trail: tuple[Hop, ...]
+    how: str
+    option: Place | None
+    command: ir.Simple | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """An instruction that reads an ARG or ENV variable: `places` are the references (empty: only its environment)."""
+
+    node: Instruction
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SecretVariable:
+    """An ARG or ENV that carries a secret.
+
+    `stage` is None for an ARG before the first FROM that no stage redeclares. `pair`: the KEY[=VALUE]. `readers`: RUNs
+    whose script names it and other instructions that expand it, in order. `copied_to`: ENV, LABEL … that take it over.
+    `literal`: the value is written in the file. `global_pair`: the ARG before FROM that a stage's `ARG NAME` repeats.
+    """
+
+    node: Assignment
+    stage: Stage | None
+    pair: Pair
+    name: str
+    place: Place
+    source: Source
+    readers: tuple[Reader, ...]
+    sinks: tuple[Sink, ...]
+    trail: tuple[Hop, ...]
+    literal: bool
+    default: str | None
+    global_declaration: Assignment | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigValue:
+    """A LABEL, CMD, ENTRYPOINT, HEALTHCHECK, EXPOSE … whose text in the image config holds the secret."""
+
+    node: Instruction
+    stage: Stage
+    place: Place
+    sources: tuple[Source, ...]
+    trail: tuple[Hop, ...]
+    sinks: tuple[Sink, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LiteralSecret:
+    """A credential written into the file itself; `kind` names its format ("GitHub token"), never the value."""
+
+    node: Instruction
+    stage: Stage | None
+    place: Place
+    kind: str
+    sinks: tuple[Sink, ...]
+    trail: tuple[Hop, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedSecret:
+    """A COPY or ADD that brings a secret file of the build context into a layer.
+
+    `path`: the source as written. `through`: secret files of the context that a folder source takes along (empty when
+    the source names the file itself). `readers`: RUNs of the stage (or a child) that name the destination.
+    `destination`: absolute path of the file in the image, None when unknown.
+    """
+
+    node: Copy
+    stage: Stage
+    place: Place
+    source: Source
+    path: str
+    destination: str | None
+    through: tuple[str, ...]
+    readers: tuple[Reader, ...]
+    removal: Removal | None
+    sinks: tuple[Sink, ...]
+    trail: tuple[Hop, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BoundSecret:
+    """A bind mount of a secret file of the build context."""
+
+    run: Run
+    stage: Stage
+    mount: Mount
+    place: Place
+    source: Source
+    target: str
+    sinks: tuple[Sink, ...]
+    trail: tuple[Hop, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StageCrossing:
+    """A COPY --from, a FROM or a `--mount=from=` write that carries a leak into an exported stage.
+
+    `paths`: the tainted files that are carried; `origin`: the hops of the leak in the stage that made it. `narrower`:
+    sources to copy instead so that the tainted file stays behind, None when that can't be said.
+    """
+
+    node: Copy | From
+    stage: Stage
+    place: Place
+    sources: tuple[Source, ...]
+    paths: tuple[str, ...]
+    origin_stage: str
+    inherited: bool
+    sinks: tuple[Sink, ...]
+    trail: tuple[Hop, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SecretMount:
+    """A secret mount in use.
+
+    `path`: absolute path of the file in the RUN, None when it only sets `mount.env`. `used`: a command of the RUN
+    reads it (or may: an opaque script, or a tool that reads that file by itself). `user`: the USER in force.
+    `near_misses`: paths or variables that the script reads though no mount gives them, with what was probably meant.
+    """
+
+    run: Run
+    stage: Stage
+    mount: Mount
+    path: str | None
+    used: bool
+    user: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MountProblem:
+    """A mount, or a read of a secret path, that can't work as it is written.
+
+    `kind`: "grammar" (BuildKit refuses it), "no-such-mount" (a path read that no mount gives), "unreadable" (USER
+    can't read mode 0400), "frontend" (`env=` needs Dockerfile frontend 1.10). `suggestion`: replacement for `place`.
+    """
+
+    run: Run
+    kind: str
+    place: Place
+    message: str
+    mount: Mount | None
+    suggestion: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaintedWord:
+    """A variable or path that carries a secret, for semantic tokens and hovers: `what` is "variable" or "path"."""
+
+    place: Place
+    what: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSecret:
+    """A secret that a caller of `docker build` must pass, as a mount names it."""
+
+    id: str
+    kind: SourceKind
+    environment: str | None
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All facts of one version of a Dockerfile, each tuple in document order."""
+
+    tree: Dockerfile
+    stages: StageGraph
+    file_writes: tuple[FileWrite, ...] = ()
+    log_writes: tuple[LogWrite, ...] = ()
+    arguments: tuple[SecretVariable, ...] = ()
+    environment: tuple[SecretVariable, ...] = ()
+    config_values: tuple[ConfigValue, ...] = ()
+    literals: tuple[LiteralSecret, ...] = ()
+    copied_secrets: tuple[CopiedSecret, ...] = ()
+    bound_secrets: tuple[BoundSecret, ...] = ()
+    crossings: tuple[StageCrossing, ...] = ()
+    secret_mounts: tuple[SecretMount, ...] = ()
+    mount_problems: tuple[MountProblem, ...] = ()
+    tainted_words: tuple[TaintedWord, ...] = ()
+    build_secrets: tuple[BuildSecret, ...] = ()
+
+
+__all__ = [
+    "Area",
+    "BoundSecret",
+    "BuildSecret",
+    "Certainty",
+    "ConfigValue",
+    "CopiedSecret",
+    "Facts",
+    "FileWrite",
+    "Hop",
+    "LiteralSecret",
+    "LogWrite",
+    "MountProblem",
+    "Place",
+    "Reader",
+    "Removal",
+    "SecretMount",
+    "SecretVariable",
+    "Sink",
+    "Source",
+    "SourceKind",
+    "StageCrossing",
+    "TaintedWord",
+    "ToolStore",
+    "Word",
+]

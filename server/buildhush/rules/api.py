@@ -1,0 +1,146 @@
+"""What a rule is: its documentation, its check, its fixes and its examples, as one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+from buildhush.flow.facts import Certainty, Facts, Hop, Place, Sink, Source
+from buildhush.text.spans import Edit
+
+
+class Severity(str, Enum):
+    """ERROR: leaks with the exported image. WARNING: leaks elsewhere. INFORMATION: misuse without a leak. HINT: tidying."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFORMATION = "information"
+    HINT = "hint"
+
+
+class Safety(str, Enum):
+    """SAFE: the build does the same without a leak. NEEDS_SECRET_FLAG: callers must pass `--secret` too.
+
+    UNSAFE: the build may behave differently; a person must look.
+    """
+
+    SAFE = "safe"
+    NEEDS_SECRET_FLAG = "needs-secret-flag"
+    UNSAFE = "unsafe"
+
+
+@dataclass(frozen=True, slots=True)
+class PassedSecret:
+    """What a caller must pass once a fix is applied: `--secret id=ID,env=ENVIRONMENT` or `--secret id=ID,src=FILE`.
+
+    `replaces_argument`: the build argument that the caller must no longer pass.
+    """
+
+    id: str
+    environment: str | None = None
+    file: str | None = None
+    replaces_argument: str | None = None
+
+    @property
+    def flag(self) -> str:
+        """The option for `docker build`."""
+        source = f",env={self.environment}" if self.environment else f",src={self.file}" if self.file else ""
+        return f"--secret id={self.id}{source}"
+
+
+@dataclass(frozen=True, slots=True)
+class FileLine:
+    """A line to append to a file beside the Dockerfile (created when missing), such as a .dockerignore entry."""
+
+    file: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """One way to repair a finding.
+
+    `edits`: disjoint, in absolute code-point offsets of the analysed text. `lines`: entries for files beside it.
+    `passes`: what callers must pass afterwards. `note`: what else the user must do or know, one sentence or "".
+    """
+
+    title: str
+    safety: Safety
+    edits: tuple[Edit, ...]
+    lines: tuple[FileLine, ...] = ()
+    passes: tuple[PassedSecret, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One leak (or misuse), reported where the reader must act.
+
+    `message` is one sentence without a final full stop that stands alone (some editors show nothing else); code in
+    backticks. `subject` is the fact that it was made from; fixes are built from it. `severity` None: the rule's own
+    one, lowered to WARNING when neither `layer` nor `config` is among the sinks.
+    """
+
+    place: Place
+    message: str
+    source: Source | None
+    sinks: tuple[Sink, ...] = ()
+    trail: tuple[Hop, ...] = ()
+    certainty: Certainty = Certainty.CERTAIN
+    severity: Severity | None = None
+    unnecessary: bool = False
+    subject: object = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """An example that must report exactly this rule, once for each of `count`.
+
+    `fixed`: the text after the preferred fix, None when there is no fix. `context`: secret files in the build context.
+    """
+
+    text: str
+    fixed: str | None = None
+    count: int = 1
+    context: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """An example that looks bad and must report nothing."""
+
+    text: str
+    context: tuple[str, ...] = ()
+
+
+def no_fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:
+    """For rules whose remedy can't be written as an edit."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A leak pattern.
+
+    `id`: the file's name in kebab case. `doc`: the module's docstring (Markdown): a first sentence, what leaks and how
+    it is read, what to do, what is not reported. `check` yields findings; `fixes` yields fixes, the preferred one first.
+    """
+
+    id: str
+    since: str
+    severity: Severity
+    doc: str
+    check: Callable[[Facts], Iterator[Finding]]
+    examples: tuple[Bad | Good, ...]
+    fixes: Callable[[Facts, Finding], Iterable[Fix]] = no_fixes
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the documentation, without its full stop."""
+        return " ".join(self.doc.strip().split("\n\n")[0].split()).rstrip(".")
+
+    @property
+    def fixable(self) -> bool:
+        """Whether an example shows a fix."""
+        return any(isinstance(example, Bad) and example.fixed is not None for example in self.examples)
