@@ -91,17 +91,33 @@ class CanaryPatterns:
             joined_lower=tuple(sorted({block.hex().encode() for block in blocks})),
         )
 
-    def match(self, data: bytes) -> bool:
-        if any(pattern in data for pattern in self.exact):
-            return True
-        lowered = data.lower()
-        if any(pattern in lowered for pattern in self.lower):
-            return True
-        joined = data.translate(None, b" \t\r\n\\")
-        if any(pattern in joined for pattern in self.joined):
-            return True
-        joined_lower = joined.lower() if len(joined) != len(data) else lowered
-        return any(pattern in joined_lower for pattern in self.joined_lower)
+    def match(self, data: bytes | ReadableForms) -> bool:
+        forms = data if isinstance(data, ReadableForms) else ReadableForms(data)
+        return (
+            any(pattern in forms.data for pattern in self.exact)
+            or any(pattern in forms.lower for pattern in self.lower)
+            or any(pattern in forms.joined for pattern in self.joined)
+            or any(pattern in forms.joined_lower for pattern in self.joined_lower)
+        )
+
+
+class ReadableForms:
+    """One piece of data in the forms that the patterns are looked for in; made once for all canaries."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    @cached_property
+    def lower(self) -> bytes:
+        return self.data.lower()
+
+    @cached_property
+    def joined(self) -> bytes:
+        return self.data.translate(None, b" \t\r\n\\")
+
+    @cached_property
+    def joined_lower(self) -> bytes:
+        return self.joined.lower()
 
 
 def _base64_forms(block: bytes) -> Iterator[bytes]:
@@ -189,8 +205,9 @@ def found_in(canaries: Iterable[Canary], data: bytes) -> tuple[Canary, ...]:
     remaining = list(canaries)
     found: list[Canary] = []
     for piece in unpacked(data):
+        forms = ReadableForms(piece)
         for canary in list(remaining):
-            if canary.patterns.match(piece):
+            if canary.patterns.match(forms):
                 found.append(canary)
                 remaining.remove(canary)
         if not remaining:

@@ -1,0 +1,1 @@
+"""Real builds: the engine for tests, the cases, and what was observed."""
