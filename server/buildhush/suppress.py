@@ -1,0 +1,245 @@
+"""Comments that silence findings: which ones there are, what they silence, and the edit that writes one.
+
+Ours: `# buildhush: ignore=RULE[,RULE] -- reason` above an instruction (or anywhere in the comment lines directly above
+it), and `# buildhush: ignore-file=RULE[,RULE] -- reason` above the first instruction. Those of other tools that people
+already have hold too, for secret-in-arg and secret-in-env only: `# check=skip=SecretsUsedInArgOrEnv` (a directive, or
+above one instruction) and `# hadolint ignore=DL3064` (above an instruction, or `hadolint global ignore`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
+
+from buildhush.config import Settings
+from buildhush.dockerfile.nodes import Dockerfile, Instruction
+from buildhush.rules.api import Fix, Safety
+from buildhush.text.spans import Span, insertion
+
+NAMED_BY_OTHERS = ("secret-in-arg", "secret-in-env")
+"""The rules that say what BuildKit's SecretsUsedInArgOrEnv and hadolint's DL3064 say."""
+
+UNUSED = "unused-suppression"
+UNKNOWN_RULE = "unknown-rule-in-suppression"
+NO_REASON = "suppression-without-reason"
+
+
+class Silenceable(Protocol):
+    """What this module needs of a report: the engine's `Report` has it."""
+
+    @property
+    def span(self) -> Span: ...
+
+    @property
+    def rule(self) -> HasId: ...
+
+
+class HasId(Protocol):
+    """Something with an id; a rule."""
+
+    @property
+    def id(self) -> str: ...
+
+
+R = TypeVar("R", bound=Silenceable)
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """One comment. Spans in document offsets.
+
+    `rules`: the ids as written. `covers`: the range whose findings it silences, None for the whole file. `ours`: it is
+    a buildhush comment, so that an unused one is worth a hint. `reason`: what follows ` -- `, or "".
+    """
+
+    rules: tuple[str, ...]
+    covers: Span | None
+    reason: str
+    span: Span
+    rule_spans: tuple[Span, ...]
+    ours: bool
+
+    def silences(self, rule_id: str, position: int) -> bool:
+        """Whether it is meant for a finding of that rule that starts at `position`."""
+        within = self.covers is None or self.covers.start <= position < self.covers.end
+        return within and rule_id in self.rules
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionProblem:
+    """A comment that does nothing, or not what it says; a hint. `code` is one of this module's constants."""
+
+    span: Span
+    message: str
+    code: str
+
+
+_OURS = re.compile(r"#[ \t]*buildhush[ \t]*:[ \t]*(ignore|ignore-file)[ \t]*=")
+_REASON = re.compile(r"(?<=[ \t])--(?=[ \t]|$)")
+_CHECK = re.compile(r"#[ \t]*check[ \t]*=[ \t]*(.*)$", re.IGNORECASE)
+_HADOLINT = re.compile(r"#[ \t]*hadolint[ \t]+(global[ \t]+)?ignore[ \t]*=[ \t]*(.*)$")
+_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def read_suppressions(tree: Dockerfile) -> tuple[Suppression, ...]:
+    """All suppressing comments of a file, in document order."""
+    return tuple(_suppressions(tree))
+
+
+def silence(
+    tree: Dockerfile, reports: Iterable[R], settings: Settings, known_rules: Iterable[str] | None = None
+) -> tuple[tuple[R, ...], tuple[tuple[R, str], ...], tuple[SuppressionProblem, ...]]:
+    """Sorts reports into (kept, suppressed with the reason given or "", problems with the comments); order is kept.
+
+    `known_rules`: ids that exist, so that a comment that names another one is told so. A comment for a rule that is
+    switched off is never called unused.
+    """
+    suppressions = read_suppressions(tree)
+    if not suppressions:
+        return tuple(reports), (), ()
+    used: set[tuple[int, str]] = set()
+    kept: list[R] = []
+    suppressed: list[tuple[R, str]] = []
+    for report in reports:
+        reasons: list[str] = []
+        for number, suppression in enumerate(suppressions):
+            if not suppression.silences(report.rule.id, report.span.start):
+                continue
+            used.add((number, report.rule.id))
+            if suppression.reason or not suppression.ours or not settings.require_reason:
+                reasons.append(suppression.reason)
+        if reasons:
+            suppressed.append((report, next(filter(None, reasons), "")))
+        else:
+            kept.append(report)
+    known = None if known_rules is None else frozenset(known_rules)
+    return tuple(kept), tuple(suppressed), tuple(_problems(suppressions, used, settings, known))
+
+
+def comment_fix(tree: Dockerfile, report: Silenceable, reason: str = "say why this is no leak") -> Fix:
+    """The edit that silences a report with a comment above its instruction, merged into one that is there already."""
+    rule_id = report.rule.id
+    node, start = _instruction_at(tree, report.span.start)
+    title = f"Ignore {rule_id} here with a comment"
+    for suppression in read_suppressions(tree):
+        mergeable = suppression.ours and suppression.rules and suppression.covers is not None
+        if mergeable and suppression.covers == Span(start, start + len(node.text)):
+            if rule_id in suppression.rules:
+                # It is named already, so only the reason that the settings ask for is missing.
+                return Fix(title, Safety.SAFE, (insertion(suppression.span.end, f" -- {reason}"),))
+            return Fix(title, Safety.SAFE, (insertion(suppression.rule_spans[-1].end, f",{rule_id}"),))
+    # A byte order mark stays first in the file.
+    start += len(node.text) - len(node.text.removeprefix("\ufeff"))
+    indent = node.text[: node.keyword_span.start].removeprefix("\ufeff")
+    return Fix(
+        title, Safety.SAFE, (insertion(start, f"{indent}# buildhush: ignore={rule_id} -- {reason}{tree.newline}"),)
+    )
+
+
+def _suppressions(tree: Dockerfile) -> Iterator[Suppression]:
+    check = tree.directive("check")
+    if check is not None and _skips_secret_check(check.value):
+        yield Suppression(NAMED_BY_OTHERS, None, "", check.span, (), False)
+    waiting: list[Suppression] = []
+    before_first = True
+    for node, start in zip(tree.nodes, tree.starts, strict=True):
+        if isinstance(node, Instruction):
+            covers = Span(start, start + len(node.text))
+            yield from (replace(each, covers=covers) for each in waiting)
+            waiting = []
+            before_first = False
+            continue
+        for line, line_start in _lines(node.text, start):
+            text = line.strip(" \t\f\v\ufeff")
+            offset = line_start + line.find(text)
+            if not text:
+                # A blank line parts a comment from the instruction below, so it holds for nothing.
+                yield from waiting
+                waiting = []
+            if not text.startswith("#") or any(each.span.contains(offset) for each in tree.directives):
+                continue
+            suppression = _read(text, offset, before_first)
+            if suppression is not None and suppression.covers is None:
+                yield suppression
+            elif suppression is not None:
+                waiting.append(suppression)
+    yield from waiting
+
+
+_NOTHING = Span(0, 0)
+
+
+def _read(text: str, offset: int, before_first: bool) -> Suppression | None:
+    """One comment line (starting with `#`) that begins at `offset`; None for any other comment."""
+    span = Span(offset, offset + len(text))
+    ours = _OURS.match(text)
+    if ours is not None:
+        dashes = _REASON.search(text, ours.end())
+        words = tuple(_RULE.finditer(text, ours.end(), dashes.start() if dashes else len(text)))
+        reason = text[dashes.end() :].strip() if dashes else ""
+        # Below the first instruction it would read as if it held for what follows, which it does not.
+        covers = None if ours[1] == "ignore-file" and before_first else _NOTHING
+        spans = tuple(Span(*word.span()).shifted(offset) for word in words)
+        return Suppression(tuple(word[0] for word in words), covers, reason, span, spans, True)
+    check = _CHECK.match(text)
+    if check is not None and _skips_secret_check(check[1]):
+        return Suppression(NAMED_BY_OTHERS, _NOTHING, "", span, (), False)
+    hadolint = _HADOLINT.match(text)
+    if hadolint is not None and "DL3064" in re.split(r"[,\s]+", hadolint[2]):
+        covers = None if hadolint[1] and before_first else _NOTHING
+        return Suppression(NAMED_BY_OTHERS, covers, "", span, (), False)
+    return None
+
+
+def _skips_secret_check(value: str) -> bool:
+    """`skip=A,B;error=true` with the check that says what we say among the skipped, or `skip=all`."""
+    for part in value.split(";"):
+        name, _, checks = part.partition("=")
+        names = [check.strip().lower() for check in checks.split(",")]
+        if name.strip().lower() == "skip" and ("all" in names or "secretsusedinargorenv" in names):
+            return True
+    return False
+
+
+def _lines(text: str, start: int) -> Iterator[tuple[str, int]]:
+    """The lines of a comment block without their ends, with their offsets."""
+    position = 0
+    for match in re.finditer(r"\r\n|\n|\r", text):
+        yield text[position : match.start()], start + position
+        position = match.end()
+    if position < len(text):
+        yield text[position:], start + position
+
+
+def _instruction_at(tree: Dockerfile, offset: int) -> tuple[Instruction, int]:
+    """The instruction that holds an offset, with its start. Raises ValueError when there is none."""
+    for node, start in zip(tree.nodes, tree.starts, strict=True):
+        if isinstance(node, Instruction) and start <= offset < start + len(node.text):
+            return node, start
+    raise ValueError(f"no instruction at offset {offset}")
+
+
+def _problems(
+    suppressions: tuple[Suppression, ...],
+    used: set[tuple[int, str]],
+    settings: Settings,
+    known: frozenset[str] | None,
+) -> Iterator[SuppressionProblem]:
+    for number, suppression in enumerate(suppressions):
+        if not suppression.ours:
+            continue
+        if not suppression.rules:
+            yield SuppressionProblem(suppression.span, "This comment names no rule, so it ignores nothing", UNUSED)
+        was_used = False
+        for rule_id, span in zip(suppression.rules, suppression.rule_spans, strict=True):
+            if (number, rule_id) in used:
+                was_used = True
+            elif known is not None and rule_id not in known:
+                yield SuppressionProblem(span, f"`{rule_id}` is no rule, so it ignores nothing", UNKNOWN_RULE)
+            elif settings.wants(rule_id):
+                yield SuppressionProblem(span, f"`{rule_id}` is not reported here, so it need not be ignored", UNUSED)
+        if was_used and settings.require_reason and not suppression.reason:
+            message = "This comment has no effect until it says why: add ` -- reason` at its end"
+            yield SuppressionProblem(suppression.span, message, NO_REASON)
