@@ -7,7 +7,6 @@ cannot read becomes `Opaque`, per command and never per script. Grammar: POSIX s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
 
 from buildhush.text.spans import Span
 
@@ -29,8 +28,8 @@ class Literal:
 class Variable:
     """`$NAME`, `${NAME}`, `$1`, `$@`, `${NAME:-word}` …
 
-    `operator` is "" or one of `:- - := = :? ? :+ + # ## % %% / // ^ ^^ , ,, : @`; `operand` is what follows it, `length`
-    is `${#NAME}`, `indirect` is `${!NAME}`.
+    `operator` is "" or one of `:- - := = :? ? :+ + # ## % %% / // ^ ^^ , ,, : @`; `operand` is what follows it,
+    `length` is `${#NAME}`, `indirect` is `${!NAME}`.
     """
 
     name: str
@@ -68,7 +67,7 @@ class Arithmetic:
     span: Span
 
 
-Part = Union[Literal, Variable, CommandSubstitution, ProcessSubstitution, Arithmetic]
+Part = Literal | Variable | CommandSubstitution | ProcessSubstitution | Arithmetic
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,9 +237,7 @@ class Opaque:
     span: Span
 
 
-Node = Union[
-    Simple, Test, Pipeline, AndOr, Sequence, If, For, While, Case, Function, Group, Redirected, Opaque
-]
+Node = Simple | Test | Pipeline | AndOr | Sequence | If | For | While | Case | Function | Group | Redirected | Opaque
 
 
 @dataclass(frozen=True, slots=True)
