@@ -50,7 +50,7 @@ MAX_OPEN_BRACKETS = 400
 _T = TypeVar("_T")
 
 _BLANKS = re.compile(r"(?:[ \t\r]+|\\\r?\n)*")
-_FILLER = re.compile(r"(?:[ \t\r;]+|\\\r?\n|#[^\n]*)*")
+_FILLER = re.compile(r"(?:[ \t\r]+|\\\r?\n|#[^\n]*)*")
 _BRACKETS = re.compile(r"[(){}]")
 
 _WORD = re.compile(r"""([^ \t\n\r;&|<>()$`"'\\#][^ \t\n\r;&|<>()$`"'\\]*)(?=[ \t\n\r;&|)]|\Z)""")
@@ -62,6 +62,7 @@ _KEYWORD = re.compile(
     r"(?:if|for|while|until|case|select|function|then|elif|else|fi|do|done|esac|coproc|\[\[|[{}])"
     r"(?=[ \t\n\r;&|()<>\\]|\Z)"
 )
+_FOR_HEAD = re.compile(r"[ \t]+([A-Za-z_][A-Za-z0-9_]*)[ \t\n]*(in(?=[ \t\n;]))?")
 _TIME = re.compile(r"time(?:[ \t]+-p)?[ \t]+(?![-;&|)\n])")
 _COPROC_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*[ \t]+(?=[({]|(?:if|for|while|until|case|select)[ \t])")
 _END_OF_TEST = re.compile(r"[ \t\n\r]\]\](?=[ \t\n\r;&|)]|\Z)")
@@ -110,7 +111,7 @@ class ScriptReader(WordReader):
         self._resume: dict[int, int] = {}  # From the end of a line with here-documents to the end of their last line.
 
     def script(self, start: int, limit: int) -> Script:
-        body = self._list(start, limit)
+        body, _ = self._list(start, limit)
         return Script(body, Span(start, limit), self.problems)
 
     def escaped_script(self, text: str, origins: list[int]) -> Script:
@@ -119,17 +120,23 @@ class ScriptReader(WordReader):
 
     # --- lists ---------------------------------------------------------------------------------------------------
 
-    def _list(self, start: int, limit: int) -> Node | None:
-        """The commands between two offsets, None when there are none."""
+    def _list(self, start: int, limit: int, stops: frozenset[str] = frozenset()) -> tuple[Node | None, int]:
+        """The commands up to `limit`, or up to one of the reserved words `stops` where a command could begin.
+
+        None when there are no commands. The `;;` of a case item stops only when `stops` holds it.
+        """
+        text = self.text
         if self.depth >= MAX_DEPTH:
             self.problems = True
-            return _opaque(self.text, start, limit) if self.text[start:limit].strip() else None
+            return (_opaque(text, start, limit) if text[start:limit].strip() else None), limit
         self.depth += 1
-        text = self.text
         commands: list[Node] = []
         background: list[bool] = []
-        offset = self._filler(start, limit)
+        in_case = ";;" in stops
+        offset = self._filler(start, limit, in_case)
         while offset < limit:
+            if stops and self._at_stop(offset, limit, stops):
+                break
             command, offset = self._and_or(offset, limit)
             offset = self._blanks(offset, limit)
             in_background = offset < limit and text[offset] == "&"
@@ -137,37 +144,63 @@ class ScriptReader(WordReader):
                 offset += 1
             commands.append(command)
             background.append(in_background)
-            offset = self._filler(offset, limit)
+            offset = self._filler(offset, limit, in_case)
         self.depth -= 1
         if not commands:
-            return None
+            return None, offset
         if len(commands) == 1 and not background[0]:
-            return commands[0]
-        return Sequence(tuple(commands), tuple(background), Span(commands[0].span.start, commands[-1].span.end))
+            return commands[0], offset
+        span = Span(commands[0].span.start, commands[-1].span.end)
+        return Sequence(tuple(commands), tuple(background), span), offset
+
+    def _at_stop(self, offset: int, limit: int, stops: frozenset[str]) -> bool:
+        if self.text[offset] == ";":
+            return True
+        match = _KEYWORD.match(self.text, offset, limit)
+        return match is not None and match.group() in stops
 
     def _body(self, start: int, limit: int) -> Node:
         """Like `_list`, with an empty sequence for no commands."""
-        return self._list(start, limit) or Sequence((), (), Span(start, start))
+        return self._list(start, limit)[0] or Sequence((), (), Span(start, start))
+
+    def _body_before(self, start: int, limit: int, *stops: str) -> tuple[Node, int]:
+        """The commands up to one of the reserved words, and where that word stands."""
+        body, end = self._list(start, limit, frozenset(stops))
+        return body or Sequence((), (), Span(start, start)), end
 
     def _blanks(self, offset: int, limit: int) -> int:
         match = _BLANKS.match(self.text, offset, limit)
         return match.end() if match else offset
 
-    def _filler(self, offset: int, limit: int) -> int:
-        """Skip blanks, `;`, line ends, comments and the bodies of here-documents."""
+    def _filler(self, offset: int, limit: int, in_case: bool = False) -> int:
+        """Skip blanks, `;`, line ends, comments and the bodies of here-documents; in a case item, stay at `;;`."""
+        text = self.text
         while True:
-            match = _FILLER.match(self.text, offset, limit)
+            match = _FILLER.match(text, offset, limit)
             if match:
                 offset = match.end()
-            if offset >= limit or self.text[offset] != "\n":
-                return min(offset, limit)
-            offset = self._resume.get(offset, offset + 1)
+            if offset >= limit:
+                return limit
+            if text[offset] == "\n":
+                offset = self._resume.get(offset, offset + 1)
+            elif text[offset] == ";" and not (in_case and text.startswith((";;", ";&"), offset)):
+                offset += 1
+            else:
+                return offset
 
-    def _line_ends(self, offset: int, limit: int) -> int:
-        """Skip what may stand between `&&`, `||` or `|` and the next command."""
-        if self.text.startswith((";", " ;"), offset):
+    def _continued(self, offset: int, limit: int) -> int | None:
+        """Where the command behind `&&`, `||` or `|` begins; line ends may stand in between. None: there is none."""
+        text = self.text
+        while offset < limit:
+            match = _FILLER.match(text, offset, limit)
+            offset = match.end() if match else offset
+            if offset >= limit or text[offset] != "\n":
+                break
+            offset = self._resume.get(offset, offset + 1)
+        if offset < limit and text[offset] not in ";)":
             return offset
-        return self._filler(offset, limit)
+        self.problems = True
+        return None
 
     def _and_or(self, offset: int, limit: int) -> tuple[Node, int]:
         text = self.text
@@ -177,11 +210,10 @@ class ScriptReader(WordReader):
             operator = text[operator_at : min(operator_at + 2, limit)]
             if operator not in ("&&", "||"):
                 return left, offset
-            offset = self._line_ends(operator_at + 2, limit)
-            if offset >= limit or text[offset] == ";":
-                self.problems = True
-                return left, offset
-            right, offset = self._pipeline(offset, limit)
+            right_at = self._continued(operator_at + 2, limit)
+            if right_at is None:
+                return left, operator_at + 2
+            right, offset = self._pipeline(right_at, limit)
             left = AndOr(operator, left, right, Span(left.span.start, right.span.end))
 
     def _pipeline(self, offset: int, limit: int) -> tuple[Node, int]:
@@ -208,11 +240,11 @@ class ScriptReader(WordReader):
             both = text.startswith("|&", bar) and bar + 1 < limit
             if both:
                 commands[-1] = _with_errors_joined(commands[-1])
-            offset = self._line_ends(bar + 1 + both, limit)
-            if offset >= limit or text[offset] == ";":
-                self.problems = True
+            next_at = self._continued(bar + 1 + both, limit)
+            if next_at is None:
+                offset = bar + 1 + both
                 break
-            command, offset = self._command(offset, limit)
+            command, offset = self._command(next_at, limit)
             commands.append(command)
         if len(commands) == 1 and not negated:
             return command, offset
@@ -296,6 +328,9 @@ class ScriptReader(WordReader):
                 end = node.end_byte + base
                 if end <= limit and not _is_cut_off(node):
                     return self._redirected(reader(self, node, base), end, limit)
+            read = self._by_reserved_words(keyword, offset, limit)
+            if read is not None:
+                return self._redirected(*read, limit)
         self.problems = True
         end = offset + len(keyword)
         return _opaque(text, offset, end), end
@@ -490,6 +525,112 @@ class ScriptReader(WordReader):
         self._resume[line_end] = len(text) if next_line < 0 else next_line + 1
         return self.heredoc_body(body_start, found[0], quoted, strip_tabs), quoted
 
+    # --- compound commands, from their reserved words, where tree-sitter stumbled over a word in them ------------------
+
+    def _reserved(self, word: str, offset: int, limit: int) -> int:
+        """The offset behind the reserved word that must stand at `offset`; a missing one is a problem."""
+        match = _KEYWORD.match(self.text, offset, limit)
+        if match and match.group() == word:
+            return match.end()
+        self.problems = True
+        return offset
+
+    def _by_reserved_words(self, keyword: str, offset: int, limit: int) -> tuple[Node, int] | None:
+        """A compound command that may lack its end, and the offset behind it; None when its head can't be read."""
+        start = offset
+        offset += len(keyword)
+        if keyword == "if":
+            return self._if_by_words(start, offset, limit)
+        if keyword in ("while", "until"):
+            condition, offset = self._body_before(offset, limit, "do", "done")
+            body, offset = self._loop_body(offset, limit)
+            return While(condition, body, keyword == "until", Span(start, offset)), offset
+        if keyword in ("for", "select"):
+            return self._for_by_words(start, offset, limit)
+        if keyword == "case":
+            return self._case_by_words(start, offset, limit)
+        body, offset = self._body_before(offset, limit, "}")
+        offset = self._reserved("}", offset, limit)
+        return Group(body, False, Span(start, offset)), offset
+
+    def _loop_body(self, offset: int, limit: int) -> tuple[Node, int]:
+        """`do …; done`."""
+        body, offset = self._body_before(self._reserved("do", offset, limit), limit, "done")
+        return body, self._reserved("done", offset, limit)
+
+    def _if_by_words(self, start: int, offset: int, limit: int) -> tuple[Node, int]:
+        branches: list[tuple[Node, Node]] = []
+        otherwise: Node | None = None
+        while True:
+            condition, offset = self._body_before(offset, limit, "then", "elif", "else", "fi")
+            offset = self._reserved("then", offset, limit)
+            body, offset = self._body_before(offset, limit, "elif", "else", "fi")
+            branches.append((condition, body))
+            if not self.text.startswith("elif", offset) or offset >= limit:
+                break
+            offset += len("elif")
+        if self.text.startswith("else", offset) and offset < limit:
+            otherwise, offset = self._body_before(offset + len("else"), limit, "fi")
+        offset = self._reserved("fi", offset, limit)
+        return If(tuple(branches), otherwise, Span(start, offset)), offset
+
+    def _for_by_words(self, start: int, offset: int, limit: int) -> tuple[Node, int] | None:
+        text = self.text
+        match = _FOR_HEAD.match(text, offset, limit)
+        if match is None:
+            return None
+        words: list[Word] | None = None
+        offset = match.end()
+        if match.group(2):
+            words = []
+            while True:
+                offset = self._blanks(offset, limit)
+                word, after = self.word(offset, limit)
+                if after == offset:
+                    break
+                words.append(word)
+                offset = after
+        body, offset = self._loop_body(self._filler(offset, limit), limit)
+        return For(match.group(1), None if words is None else tuple(words), body, Span(start, offset)), offset
+
+    def _case_by_words(self, start: int, offset: int, limit: int) -> tuple[Node, int] | None:
+        text = self.text
+        subject, offset = self.word(self._blanks(offset, limit), limit)
+        offset = self._filler(offset, limit)
+        if not subject.parts or not text.startswith("in", offset):
+            return None
+        offset += len("in")
+        items: list[tuple[tuple[Word, ...], Node | None]] = []
+        while True:
+            offset = self._filler(offset, limit)
+            match = _KEYWORD.match(text, offset, limit)
+            if offset >= limit or (match and match.group() == "esac"):
+                break
+            patterns, offset = self._patterns(offset, limit)
+            if offset >= limit or text[offset] != ")":
+                break
+            body, offset = self._list(offset + 1, limit, frozenset({";;", "esac"}))
+            items.append((patterns, body))
+            if text.startswith((";;&", ";;", ";&"), offset):
+                offset += 3 if text.startswith(";;&", offset) else 2
+        offset = self._reserved("esac", offset, limit)
+        return Case(subject, tuple(items), Span(start, offset)), offset
+
+    def _patterns(self, offset: int, limit: int) -> tuple[tuple[Word, ...], int]:
+        """The patterns of a case item, up to its `)`."""
+        patterns: list[Word] = []
+        if self.text.startswith("(", offset):
+            offset += 1
+        while True:
+            offset = self._blanks(offset, limit)
+            word, after = self.word(offset, limit)
+            if after > offset:
+                patterns.append(word)
+            offset = self._blanks(after, limit)
+            if offset >= limit or self.text[offset] != "|":
+                return tuple(patterns), offset
+            offset += 1
+
     # --- compound commands, from tree-sitter's nodes -----------------------------------------------------------------
 
     def _if(self, node: tree_sitter.Node, base: int) -> Node:
@@ -582,20 +723,8 @@ class ScriptReader(WordReader):
         last = children[-1]
         end = (last.start_byte if last.type in (";;", ";&", ";;&") else item.end_byte) + base
         limit = closing.start_byte + base
-        offset = item.start_byte + base
-        patterns: list[Word] = []
-        if self.text.startswith("(", offset):
-            offset += 1
-        while True:
-            offset = self._blanks(offset, limit)
-            word, after = self.word(offset, limit)
-            if after > offset:
-                patterns.append(word)
-            offset = self._blanks(after, limit)
-            if offset >= limit or self.text[offset] != "|":
-                break
-            offset += 1
-        return tuple(patterns), self._list(closing.end_byte + base, end)
+        patterns, _ = self._patterns(item.start_byte + base, limit)
+        return patterns, self._list(closing.end_byte + base, end)[0]
 
     def _group(self, node: tree_sitter.Node, base: int) -> Node:
         return Group(self._do_group(node, base), False, Span(node.start_byte + base, node.end_byte + base))
