@@ -221,6 +221,11 @@ def parse_project_file(text: str, file: Path, rule_ids: Collection[str] | None =
     return parser.configuration(table)
 
 
+def parse_table(table: Mapping[str, Any], origin: Path) -> Configuration:
+    """Reads a table that is no file's, such as an editor's settings. Raises ConfigurationError."""
+    return _Parser("", origin, None, ()).configuration(table)
+
+
 def matches(patterns: tuple[str, ...], relative: PurePath) -> bool:
     """Whether a relative path matches one of the patterns, which read as in .gitignore."""
     import pathspec

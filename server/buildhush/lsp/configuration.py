@@ -1,0 +1,271 @@
+"""What the user has set: in the editor, in `.buildhush.toml` beside the Dockerfile or above it, and what lies beside it.
+
+A configuration file that can't be read keeps the last good one in force; the problem is shown where it stands.
+Settings of the editor are laid over those of the file.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import types
+from pygls import uris
+
+from buildhush.config import (
+    FILE_NAME,
+    OPTIONS,
+    PROJECT_FILE_NAME,
+    ConfigurationError,
+    ConfigurationProblem,
+    Override,
+    Settings,
+    load_config,
+    parse_table,
+)
+from buildhush.config import Configuration as FileConfiguration
+from buildhush.lsp.documents import path_of
+
+if TYPE_CHECKING:
+    from buildhush.engine import Context
+    from buildhush.lsp.documents import Document
+    from buildhush.lsp.server import BuildhushServer
+
+logger = logging.getLogger(__name__)
+
+SECTION = "buildhush"
+LOOK_AGAIN_AFTER = 2.0
+"""Seconds; for clients that do not tell of changed files."""
+
+LONGEST_FILE = 1024 * 1024
+"""Bytes of a configuration file that are read at most; a longer one is not one."""
+
+_NO_FILE = FileConfiguration()
+_EDITOR = Path("editor settings")
+
+
+class Configuration:
+    """Settings by document, and the build context around it."""
+
+    def __init__(self, server: BuildhushServer, initialize: Mapping[str, Any]) -> None:
+        self._server = server
+        self._folders = _folders(initialize)
+        self._files: dict[Path, _Known] = {}
+        self._settings: dict[str, tuple[tuple[int, str | None, int], Settings]] = {}
+        self._broken: set[Path] = set()
+        self._shown: set[str] = set()
+        self._editor: Override | None = None
+        options = initialize.get("initializationOptions")
+        if isinstance(options, dict):
+            section = options.get(SECTION)
+            self._read_editor_settings(section if isinstance(section, dict) else options)
+
+    def settings(self, document: Document) -> Settings:
+        """What holds for a document."""
+        file = self._for_folder(Path(document.path).parent) if document.path else _NO_FILE
+        key = (id(file), document.path, id(self._editor))
+        known = self._settings.get(document.uri)
+        if known is not None and known[0] == key:
+            return known[1]
+        settings = file.settings_for(document.path)
+        if self._editor is not None:
+            settings = self._editor.applied_to(settings)
+        self._settings[document.uri] = (key, settings)
+        return settings
+
+    def context(self, document: Document) -> Context | None:
+        """The build context that the document is probably built with: its folder; None for a buffer without one."""
+        return None
+
+    def register(self) -> None:
+        """Ask the client for its settings, and to tell of changes, as far as it can."""
+        client = self._server.client
+        registrations = []
+        if client.configuration_registration:
+            registrations.append(
+                {
+                    "id": "buildhush-configuration",
+                    "method": types.WORKSPACE_DID_CHANGE_CONFIGURATION,
+                    "registerOptions": {"section": SECTION},
+                }
+            )
+        if client.watch_registration:
+            patterns = (f"**/{FILE_NAME}", f"**/{PROJECT_FILE_NAME}", "**/.dockerignore", "**/*.dockerignore")
+            registrations.append(
+                {
+                    "id": "buildhush-files",
+                    "method": types.WORKSPACE_DID_CHANGE_WATCHED_FILES,
+                    "registerOptions": {"watchers": [{"globPattern": pattern} for pattern in patterns]},
+                }
+            )
+        if registrations:
+            self._server.protocol.ask(
+                types.CLIENT_REGISTER_CAPABILITY, {"registrations": registrations}, self._registered
+            )
+        self._ask_for_settings()
+
+    def pushed(self, params: Any) -> None:
+        """`workspace/didChangeConfiguration`: the settings, or word that they can be asked for."""
+        settings = params.get("settings") if isinstance(params, dict) else None
+        section = settings.get(SECTION) if isinstance(settings, dict) else None
+        if isinstance(section, dict):
+            self._take(section)
+        elif not self._ask_for_settings() and isinstance(settings, dict):
+            self._take(settings)
+
+    def files_changed(self, params: Any) -> None:
+        """`workspace/didChangeWatchedFiles`: read the configuration again."""
+        self._files = {folder: replace(known, good_until=0.0) for folder, known in self._files.items()}
+        self._server.analyse_again()
+
+    def folders_changed(self, params: Any) -> None:
+        """`workspace/didChangeWorkspaceFolders`."""
+        event = params.get("event") if isinstance(params, dict) else None
+        if not isinstance(event, dict):
+            return
+        removed = set(_paths(event.get("removed")))
+        self._folders = [folder for folder in self._folders if folder not in removed]
+        self._folders += [folder for folder in _paths(event.get("added")) if folder not in self._folders]
+        self.files_changed(params)
+
+    def _registered(self, result: Any, problem: Exception | None) -> None:
+        if problem is not None:
+            logger.warning("the client refused to register capabilities")
+
+    def _ask_for_settings(self) -> bool:
+        if not self._server.client.configuration_pull:
+            return False
+        self._server.protocol.ask(types.WORKSPACE_CONFIGURATION, {"items": [{"section": SECTION}]}, self._answered)
+        return True
+
+    def _answered(self, result: Any, problem: Exception | None) -> None:
+        section = result[0] if isinstance(result, list) and result else None
+        if problem is None and isinstance(section, dict):
+            self._take(section)
+
+    def _take(self, section: Mapping[str, Any]) -> None:
+        before = self._editor
+        self._read_editor_settings(section)
+        if self._editor != before:
+            self._server.analyse_again()
+
+    def _read_editor_settings(self, section: Mapping[str, Any]) -> None:
+        fields = {option.key: option.field for option in OPTIONS if option.field}
+        named = {_kebab(key): value for key, value in section.items() if value is not None}
+        # An editor holds settings of its own in the same section, such as the path of the server.
+        table = {key: value for key, value in named.items() if key in fields}
+        try:
+            settings = parse_table(table, _EDITOR).settings
+        except ConfigurationError as error:
+            for problem in error.problems:
+                self._show_once(f"buildhush settings: {problem.key}: {problem.message}")
+            return
+        changes = {field: getattr(settings, field) for key, field in fields.items() if key in table}
+        self._editor = Override(("*",), changes) if changes else None
+
+    def _for_folder(self, folder: Path) -> FileConfiguration:
+        known = self._files.get(folder)
+        if known is not None and time.monotonic() < known.good_until:
+            return known.configuration
+        texts: list[tuple[Path, str]] = []
+        try:
+            configuration = load_config(folder, partial(_read_and_note, texts))
+        except ConfigurationError as error:
+            self._show(error)
+            configuration = known.configuration if known is not None else FileConfiguration(folder=folder)
+        else:
+            if known is not None and known.texts == texts:
+                configuration = known.configuration  # The same object, so that nothing is computed anew.
+            self._mended(texts)
+        self._files[folder] = _Known(configuration, texts, self._believed_until())
+        return configuration
+
+    def _believed_until(self) -> float:
+        # A client that watches files tells of every change; with any other one has to look.
+        return float("inf") if self._server.client.watch_registration else time.monotonic() + LOOK_AGAIN_AFTER
+
+    def _show(self, error: ConfigurationError) -> None:
+        for problem in error.problems:
+            self._show_once(str(problem))
+        if self._server.client.pull_diagnostics:
+            return
+        by_file: dict[str, list[ConfigurationProblem]] = {}
+        for problem in error.problems:
+            by_file.setdefault(problem.file, []).append(problem)
+        for file, problems in by_file.items():
+            self._broken.add(Path(file))
+            self._publish(Path(file), [_diagnostic(problem) for problem in problems])
+
+    def _mended(self, texts: list[tuple[Path, str]]) -> None:
+        for path, _ in texts:
+            if path in self._broken:
+                self._broken.discard(path)
+                self._publish(path, [])
+
+    def _publish(self, path: Path, diagnostics: list[dict[str, Any]]) -> None:
+        uri = uris.from_fs_path(str(path))
+        self._server.protocol.notify(
+            types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS, {"uri": uri, "diagnostics": diagnostics}
+        )
+
+    def _show_once(self, message: str) -> None:
+        if message not in self._shown:
+            self._shown.add(message)
+            self._server.show(types.MessageType.Warning, message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A configuration, the files that it was read from, and until when it is believed without a look at them."""
+
+    configuration: FileConfiguration
+    texts: list[tuple[Path, str]]
+    good_until: float
+
+
+def _read_and_note(texts: list[tuple[Path, str]], path: Path) -> str | None:
+    try:
+        if path.stat().st_size > LONGEST_FILE:
+            return None
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+    texts.append((path, text))
+    return text
+
+
+def _diagnostic(problem: ConfigurationProblem) -> dict[str, Any]:
+    line = max(problem.line - 1, 0)
+    return {
+        "range": {"start": {"line": line, "character": 0}, "end": {"line": line + 1, "character": 0}},
+        "severity": 1,
+        "source": SECTION,
+        "code": "configuration",
+        "message": str(problem).split(": ", 1)[-1],
+    }
+
+
+def _kebab(name: str) -> str:
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+def _folders(initialize: Mapping[str, Any]) -> list[Path]:
+    folders = _paths(initialize.get("workspaceFolders"))
+    if not folders and isinstance(initialize.get("rootUri"), str):
+        folders = _paths([{"uri": initialize["rootUri"]}])
+    return folders
+
+
+def _paths(folders: Any) -> list[Path]:
+    found = []
+    for folder in folders if isinstance(folders, list) else []:
+        uri = folder.get("uri") if isinstance(folder, dict) else None
+        path = path_of(uri) if isinstance(uri, str) else None
+        if path:
+            found.append(Path(path))
+    return found

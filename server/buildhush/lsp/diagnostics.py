@@ -1,0 +1,148 @@
+"""Findings as diagnostics, pushed after a change or pulled by the client.
+
+Written as JSON text directly: on every keystroke all diagnostics of a file go out again, and only their positions may
+have changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from buildhush.engine import Analysis, DocumentProblem, Report
+from buildhush.lsp.protocol import invalid_params
+from buildhush.rules.api import Severity
+from buildhush.text.spans import Span
+
+if TYPE_CHECKING:
+    from buildhush.lsp.convert import Positions
+    from buildhush.lsp.documents import Document
+    from buildhush.lsp.server import BuildhushServer
+
+SOURCE = "buildhush"
+DOCUMENTATION = "https://buildhush.dev/rules/"
+UNNECESSARY = 1
+
+_SEVERITIES = {Severity.ERROR: 1, Severity.WARNING: 2, Severity.INFORMATION: 3, Severity.HINT: 4}
+
+
+def publish(server: BuildhushServer, document: Document) -> None:
+    """Push the diagnostics of the document as it is now."""
+    items = _items(server, document)
+    uri = json.dumps(document.uri)
+    version = "" if document.version is None else f',"version":{document.version}'
+    server.protocol.send_encoded(
+        (
+            '{"jsonrpc":"2.0","method":"textDocument/publishDiagnostics",'
+            f'"params":{{"uri":{uri}{version},"diagnostics":[{items}]}}}}'
+        ).encode()
+    )
+
+
+def clear(server: BuildhushServer, document: Document) -> None:
+    """The document was closed: nothing is shown for it any more."""
+    if document.is_dockerfile and not server.client.pull_diagnostics:
+        server.protocol.notify("textDocument/publishDiagnostics", {"uri": document.uri, "diagnostics": []})
+
+
+def pull(server: BuildhushServer, params: Any) -> dict[str, Any]:
+    """`textDocument/diagnostic`: all diagnostics, or "unchanged" when they are those of the client's last result."""
+    item = params.get("textDocument") if isinstance(params, dict) else None
+    uri = item.get("uri") if isinstance(item, dict) else None
+    if not isinstance(uri, str):
+        raise invalid_params("DocumentDiagnosticParams expected")
+    document = server.dockerfile(uri)
+    items = "" if document is None else _items(server, document)
+    result_id = blake2b(items.encode(), digest_size=12).hexdigest()
+    if params.get("previousResultId") == result_id:
+        return {"kind": "unchanged", "resultId": result_id}
+    return {"kind": "full", "resultId": result_id, "items": json.loads(f"[{items}]")}
+
+
+def fingerprints(analysis: Analysis) -> tuple[str, ...]:
+    """A short name for each report that an edit elsewhere does not change: what it says, and the how manieth."""
+    seen: dict[str, int] = {}
+    names = []
+    for report in analysis.reports:
+        key = f"{report.rule.id}\0{report.finding.message}"
+        seen[key] = seen.get(key, -1) + 1
+        names.append(blake2b(f"{key}\0{seen[key]}".encode("utf-8", "replace"), digest_size=8).hexdigest())
+    return tuple(names)
+
+
+def report_named(analysis: Analysis, fingerprint: str) -> Report | None:
+    """The report with that fingerprint."""
+    pairs = zip(fingerprints(analysis), analysis.reports, strict=True)
+    return next((report for name, report in pairs if name == fingerprint), None)
+
+
+def report_diagnostic(server: BuildhushServer, document: Document, report: Report, fingerprint: str) -> dict[str, Any]:
+    """The diagnostic of one report as plain JSON, exactly as it is published."""
+    item: dict[str, Any] = json.loads(_report_item(server, document, server.positions(document), report, fingerprint))
+    return item
+
+
+def _items(server: BuildhushServer, document: Document) -> str:
+    analysis = server.analysis(document)
+    if not analysis.reports and not analysis.problems:
+        return ""
+    positions = server.positions(document)
+    return ",".join(_all_items(server, document, positions, analysis))
+
+
+def _all_items(
+    server: BuildhushServer, document: Document, positions: Positions, analysis: Analysis
+) -> Iterator[str]:
+    for report, fingerprint in zip(analysis.reports, fingerprints(analysis), strict=True):
+        yield _report_item(server, document, positions, report, fingerprint)
+    for problem in analysis.problems:
+        yield _problem_item(positions, problem)
+
+
+def _report_item(
+    server: BuildhushServer, document: Document, positions: Positions, report: Report, fingerprint: str
+) -> str:
+    client = server.client
+    finding = report.finding
+    parts = [
+        f'"range":{_range(positions, report.span)},"severity":{_SEVERITIES[report.severity]}',
+        f'"code":"{report.rule.id}","source":"{SOURCE}","message":{json.dumps(finding.message)}',
+        f'"data":{{"rule":"{report.rule.id}","version":{json.dumps(document.version)},"fingerprint":"{fingerprint}"}}',
+    ]
+    if client.code_description:
+        parts.append(f'"codeDescription":{{"href":"{DOCUMENTATION}{report.rule.id}"}}')
+    if finding.unnecessary and UNNECESSARY in client.diagnostic_tags:
+        parts.append(f'"tags":[{UNNECESSARY}]')
+    if client.related_information and report.trail:
+        uri = json.dumps(document.uri)
+        related = ",".join(
+            f'{{"location":{{"uri":{uri},"range":{_range(positions, step.span)}}},"message":{json.dumps(step.message)}}}'
+            for step in report.trail
+        )
+        parts.append(f'"relatedInformation":[{related}]')
+    return "{" + ",".join(parts) + "}"
+
+
+def _problem_item(positions: Positions, problem: DocumentProblem) -> str:
+    return (
+        f'{{"range":{_range(positions, problem.span)},"severity":{_problem_severity(problem)},'
+        f'"code":{json.dumps(problem.code)},"source":"{SOURCE}","message":{json.dumps(problem.message)}}}'
+    )
+
+
+def _problem_severity(problem: DocumentProblem) -> int:
+    if problem.code in ("syntax", "syntax-error"):
+        return _SEVERITIES[Severity.ERROR]
+    return _SEVERITIES[Severity.WARNING]
+
+
+def _range(positions: Positions, span: Span) -> str:
+    line, character = positions.pair_from_offset(span.start)
+    end_line, end_character = positions.pair_from_offset(span.end)
+    return (
+        f'{{"start":{{"line":{line},"character":{character}}},'
+        f'"end":{{"line":{end_line},"character":{end_character}}}}}'
+    )
+
