@@ -21,6 +21,9 @@ SPACE = (
     "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000"
 )
+# BuildKit reads flags and HEALTHCHECK's type byte by byte, so no other white space ends them. (It also garbles what is
+# not ASCII in a flag; we keep it as written.)
+ASCII_SPACE = "\t\n\v\f\r "
 BYTE_ORDER_MARK = "\ufeff"
 ESCAPES = ("\\", "`")
 
@@ -31,7 +34,7 @@ _KNOWN_DIRECTIVES = ("syntax", "escape", "check")
 _HEREDOC = re.compile(r"([0-9]*)<<(-?)[\t\n\f\r ]*([^<]*)")
 _SEPARATED = re.compile(r"[^\t\v\f\r ]+")
 _NOT_SPACE = re.compile(rf"[^{_SPACE_CLASS}]+")
-_FLAG_RUN = {escape: re.compile(rf"[^{_SPACE_CLASS}'\"{re.escape(escape)}]+") for escape in ESCAPES}
+_FLAG_RUN = {escape: re.compile(rf"[^{ASCII_SPACE}'\"{re.escape(escape)}]+") for escape in ESCAPES}
 _WORD_PIECE = {
     escape: re.compile(
         rf"[^{_SPACE_CLASS}'\"{re.escape(escape)}]+"
@@ -263,7 +266,7 @@ def flag_words(line: str, start: int, end: int, escape: str) -> tuple[list[list[
     run = _FLAG_RUN[escape]
     position = start
     while position < end:
-        if line[position] in _SPACES:
+        if line[position] in ASCII_SPACE:
             position += 1
             continue
         if not line.startswith("--", position, end):
@@ -287,7 +290,7 @@ def flag_words(line: str, start: int, end: int, escape: str) -> tuple[list[list[
                 else:
                     pieces.append((position, position + 1))
                 position += 1
-            elif character in _SPACES:
+            elif character in ASCII_SPACE:
                 break
             else:
                 quote = character
@@ -364,7 +367,7 @@ def heredoc_marker(line: str, start: int, end: int) -> HeredocMarker | None:
         return None
     rest = match[3]
     # More than one word behind << is a command with a heredoc, not a heredoc.
-    words = quoted_words(rest, 0, len(rest), "\\")
+    words = _shell_words(rest)
     if len(words) != 1:
         return None
     name = dequoted(rest[slice(*words[0])], "\\")

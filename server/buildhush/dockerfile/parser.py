@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from buildhush.dockerfile.lexer import (
+    ASCII_SPACE,
     SPACE,
     HeredocMarker,
     LogicalLine,
@@ -187,6 +188,7 @@ class _Head:
     __slots__ = (
         "_json",
         "_json_read",
+        "_mapped",
         "arguments_end",
         "arguments_start",
         "escape",
@@ -224,13 +226,16 @@ class _Head:
         self.arguments_end = end
         self._json: tuple[Word, ...] | None = None
         self._json_read = False
+        self._mapped: MappedText | None = None
 
     @property
     def arguments(self) -> str:
         return self.line.text[self.arguments_start : self.arguments_end]
 
     def mapped(self) -> MappedText:
-        return self.line.mapped(self.arguments_start, self.arguments_end)
+        if self._mapped is None:
+            self._mapped = self.line.mapped(self.arguments_start, self.arguments_end)
+        return self._mapped
 
     def span(self, start: int, end: int) -> Span:
         return self.line.span(start, end)
@@ -515,8 +520,10 @@ def _read_copy(head: _Head) -> Copy:
         head.complain(f"{head.keyword} requires at least one source and a destination")
     destination = words[-1] if len(words) > 1 else None
     sources = words[:-1] if len(words) > 1 else words
-    if destination is not None and heredoc_marker(destination.value, 0, len(destination.value)) is not None:
-        head.complain(f"{head.keyword} cannot accept a heredoc as a destination", destination.span)
+    if destination is not None:
+        target = destination.text if exec_form is None else destination.value
+        if heredoc_marker(target, 0, len(target)) is not None:
+            head.complain(f"{head.keyword} cannot accept a heredoc as a destination", destination.span)
     if head.heredocs:
         sources = [word for word in sources if heredoc_marker(word.text, 0, len(word.text)) is None]
     origin: Word | None = None
@@ -580,10 +587,10 @@ def _read_healthcheck(head: _Head) -> Command:
     text = head.line.text
     end = head.arguments_end
     kind_end = head.arguments_start
-    while kind_end < end and text[kind_end] not in SPACE:
+    while kind_end < end and text[kind_end] not in ASCII_SPACE:
         kind_end += 1
     start = kind_end
-    while start < end and text[start] in SPACE:
+    while start < end and text[start] in ASCII_SPACE:
         start += 1
     kind = text[head.arguments_start : kind_end].upper()
     exec_form: tuple[Word, ...] | None = None
