@@ -226,6 +226,14 @@ def parse_table(table: Mapping[str, Any], origin: Path) -> Configuration:
     return _Parser("", origin, None, ()).configuration(table)
 
 
+def parse_table(table: Mapping[str, Any], source: Path, rule_ids: Collection[str] | None = None) -> Configuration:
+    """Reads options that are already values, such as an editor's settings; `source` names them in errors.
+
+    Raises ConfigurationError.
+    """
+    return _Parser("", source, rule_ids, ()).configuration(table)
+
+
 def matches(patterns: tuple[str, ...], relative: PurePath) -> bool:
     """Whether a relative path matches one of the patterns, which read as in .gitignore."""
     import pathspec
