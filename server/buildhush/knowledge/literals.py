@@ -1,0 +1,248 @@
+"""Credentials written out in a text: passwords in URLs, tokens of known formats, headers and credential-file lines.
+
+Every pattern below is linear: it starts at a fixed prefix that can't repeat inside what follows, and repetitions are
+bounded. Formats that detect-secrets knows are confirmed by its plugin, which is imported only once a candidate stands
+in a text; an ordinary Dockerfile imports nothing. Plugins are asked for their formats only, never to verify a token.
+Offsets are 0-based code points of the text given. Nothing here returns or keeps a value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from buildhush.knowledge.names import classify_name
+from buildhush.knowledge.placeholders import is_placeholder, is_reference, looks_random
+from buildhush.text.spans import Span
+
+
+@dataclass(frozen=True, slots=True)
+class LiteralFinding:
+    """A credential that stands in a text. `span`: the secret part only. `kind`: for people, such as "GitHub token".
+
+    `certain`: a format of its own (a token's prefix, a URL's password); False when the words around it say so.
+    """
+
+    span: Span
+    kind: str
+    certain: bool = True
+
+
+def find_literals(text: str) -> tuple[LiteralFinding, ...]:
+    """The credentials in `text`, in order, none overlapping another; references and placeholders are not among them."""
+    found = [*_known_tokens(text), *_url_credentials(text), *_private_keys(text), *_contexts(text)]
+    kept: list[LiteralFinding] = []
+    # A known token inside a URL is named by its own kind: the first of two that overlap stays.
+    for finding in found:
+        if not any(finding.span.overlaps(other.span) for other in kept):
+            kept.append(finding)
+    return tuple(sorted(kept, key=lambda finding: finding.span.start))
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    """A token format: `hints` (one of them must occur), our own `pattern`, and detect-secrets' plugin that confirms."""
+
+    kind: str
+    hints: tuple[str, ...]
+    pattern: str
+    plugin: str | None = None  # module:class below detect_secrets.plugins
+
+
+_START = r"(?<![A-Za-z0-9_])"
+_END = r"(?![A-Za-z0-9_])"
+
+_FORMATS = (
+    _Format(
+        "GitHub token",
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
+        r"gh[pousr]_[A-Za-z0-9]{36}" + _END,
+        "github_token:GitHubTokenDetector",
+    ),
+    _Format("GitHub token", ("github_pat_",), r"github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}" + _END),
+    _Format(
+        "GitLab token",
+        ("glpat-", "gldt-", "glft-", "glsoat-", "glrt-", "glcbt-", "glptt-", "gloas-", "glagent-", "glimt-"),
+        r"gl(?:pat|dt|ft|soat|rt|cbt|ptt|oas|agent|imt)-[A-Za-z0-9_-]{20,128}",
+        "gitlab_token:GitLabTokenDetector",
+    ),
+    _Format(
+        "AWS access key",
+        ("AKIA", "ASIA", "ABIA", "ACCA"),
+        r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}" + _END,
+        "aws:AWSKeyDetector",
+    ),
+    _Format("Slack token", ("xox",), r"xox[abposr]-(?:[0-9]{1,20}-){1,6}[A-Za-z0-9]{8,64}", "slack:SlackDetector"),
+    _Format("Slack token", ("xapp-",), r"xapp-[0-9]-[A-Z0-9]{8,16}-[0-9]{8,16}-[a-z0-9]{32,80}"),
+    _Format(
+        "Slack webhook",
+        ("hooks.slack.com/services/",),
+        r"https://hooks\.slack\.com/services/T[A-Za-z0-9_]{6,16}/B[A-Za-z0-9_]{6,16}/[A-Za-z0-9_]{16,40}",
+        "slack:SlackDetector",
+    ),
+    _Format("npm token", ("npm_",), r"npm_[A-Za-z0-9]{36}" + _END),
+    _Format("PyPI token", ("pypi-AgE",), r"pypi-AgE[A-Za-z0-9_-]{78,512}", "pypi_token:PypiTokenDetector"),
+    _Format("Stripe key", ("k_live_",), r"[rs]k_live_[0-9A-Za-z]{24,128}", "stripe:StripeDetector"),
+    _Format("JSON Web Token", ("eyJ",), r"eyJ[\w-]{8,4096}\.eyJ[\w-]{4,4096}\.[\w-]{8,4096}", "jwt:JwtTokenDetector"),
+    _Format("Google API key", ("AIza",), r"AIza[0-9A-Za-z_-]{35}" + _END),
+    _Format("SendGrid key", ("SG.",), r"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}" + _END, "sendgrid:SendGridDetector"),
+    _Format("Twilio key", ("SK",), r"SK[0-9a-f]{32}" + _END, "twilio:TwilioKeyDetector"),
+    _Format(
+        "Azure storage key",
+        ("AccountKey=",),
+        r"AccountKey=[A-Za-z0-9+/]{86}==",
+        "azure_storage_key:AzureStorageKeyDetector",
+    ),
+    _Format("OpenAI key", ("T3BlbkFJ",), r"sk-[A-Za-z0-9_-]{20,160}T3BlbkFJ[A-Za-z0-9_-]{20,160}", None),
+    _Format("Anthropic key", ("sk-ant-",), r"sk-ant-[A-Za-z0-9]{3,8}-[A-Za-z0-9_-]{80,120}"),
+    _Format("Hugging Face token", ("hf_",), r"hf_[A-Za-z0-9]{34}" + _END),
+    _Format("Docker token", ("dckr_pat_",), r"dckr_pat_[A-Za-z0-9_-]{27}" + _END),
+    _Format("DigitalOcean token", ("dop_v1_", "doo_v1_", "dor_v1_"), r"do[opr]_v1_[0-9a-f]{64}" + _END),
+    _Format("Square secret", ("sq0csp-",), r"sq0csp-[0-9A-Za-z_-]{43}", "square_oauth:SquareOAuthDetector"),
+    _Format("Artifactory key", ("AKC",), r"AKC[A-Za-z0-9]{60,80}" + _END, "artifactory:ArtifactoryDetector"),
+    _Format("Mailchimp key", ("-us",), r"[0-9a-f]{32}-us[0-9]{1,2}" + _END, "mailchimp:MailchimpDetector"),
+    _Format(
+        "Telegram bot token",
+        (":AA",),
+        r"[0-9]{8,10}:AA[0-9A-Za-z_-]{33}" + _END,
+        "telegram_token:TelegramBotTokenDetector",
+    ),
+)
+
+
+def _known_tokens(text: str) -> Iterator[LiteralFinding]:
+    for index, known in enumerate(_FORMATS):
+        if not any(hint in text for hint in known.hints):
+            continue
+        for match in _pattern(index).finditer(text):
+            token = match.group()
+            if _is_sample(token) or (known.plugin and not _confirmed(known.plugin, token)):
+                continue
+            skipped = token.index("=") + 1 if known.kind == "Azure storage key" else 0
+            yield LiteralFinding(Span(match.start() + skipped, match.end()), known.kind)
+
+
+@cache
+def _pattern(index: int) -> re.Pattern[str]:
+    return re.compile(_START + _FORMATS[index].pattern)
+
+
+def _confirmed(plugin: str, token: str) -> bool:
+    return any(True for _ in _detector(plugin).analyze_string(token))
+
+
+@cache
+def _detector(plugin: str) -> Any:
+    module, name = plugin.split(":")
+    return getattr(import_module(f"detect_secrets.plugins.{module}"), name)()
+
+
+def _is_sample(token: str) -> bool:
+    """`ghp_xxxxxxxx…`, AKIAIOSFODNN7EXAMPLE: written to show the format."""
+    return len(set(token.lower())) < 9 or "example" in token.lower()
+
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,19}$")
+_AUTHORITY = re.compile(r"[^\s/?#\"'`<>|\\]{1,2048}")
+_SENTRY = re.compile(r"@(?:o[0-9]+\.|[^/\s]{0,80}sentry)")
+_DEFAULT_LOGINS = frozenset(
+    {"user", "username", "usr", "login", "admin", "root", "postgres", "guest", "test", "foo", "me", "name", "token"}
+)
+
+
+def _url_credentials(text: str) -> Iterator[LiteralFinding]:
+    position = text.find("://")
+    while position >= 0:
+        authority = _AUTHORITY.match(text, position + 3)
+        if authority and "@" in authority.group() and _SCHEME.search(text[max(0, position - 20) : position]):
+            yield from _userinfo(text, authority.start(), authority.start() + authority.group().rindex("@"))
+        position = text.find("://", position + 3)
+
+
+def _userinfo(text: str, start: int, end: int) -> Iterator[LiteralFinding]:
+    userinfo = text[start:end]
+    user, colon, password = userinfo.partition(":")
+    if not colon or not password:
+        # https://TOKEN@host: a user name that no person has. A Sentry DSN looks like that and is public.
+        if looks_random(user) and not _SENTRY.match(text, end) and not is_reference(user):
+            yield LiteralFinding(Span(start, start + len(user)), "token in a URL", certain=False)
+        return
+    if is_reference(password) or is_placeholder(password) or password.lower() == user.lower():
+        return
+    if user.lower() in _DEFAULT_LOGINS and password.lower() in _DEFAULT_LOGINS:
+        return
+    yield LiteralFinding(Span(start + len(user) + 1, end), "password in a URL")
+
+
+_PRIVATE_KEY = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
+_KEY_BODY = re.compile(r"[\s\\n]{0,8}(?:[A-Za-z-]{1,20}:[^\n]{0,80}\n){0,4}[\s\\n]{0,8}[A-Za-z0-9+/=]{16}")
+
+
+def _private_keys(text: str) -> Iterator[LiteralFinding]:
+    if "PRIVATE KEY" not in text:
+        return
+    for match in _PRIVATE_KEY.finditer(text):
+        # A bare header is what `grep -q` and documentation hold; a key has base64 behind it.
+        if body := _KEY_BODY.match(text, match.end()):
+            end = text.find("-----END", body.end())
+            yield LiteralFinding(Span(match.start(), end if end >= 0 else body.end()), "private key")
+
+
+_VALUE = r"[^\s\"'`;,&|<>()\\]{6,512}"
+
+
+def _context(before: str) -> re.Pattern[str]:
+    return re.compile(before + r"[\"']?(?P<value>" + _VALUE + ")", re.I)
+
+
+_IS = r"\s{0,3}=\s{0,3}"
+_CONTEXTS = (
+    # (a substring that must occur in lower case, what stands in front of the value, kind)
+    (":_authtoken", _context(":_authToken" + _IS), "npm registry token"),
+    ("_auth", _context(r"(?<![A-Za-z0-9_])_auth" + _IS), "npm registry credentials"),
+    (":_password", _context(":_password" + _IS), "npm registry password"),
+    (
+        "authorization",
+        _context(r"authorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:bearer|basic|token)\s{1,3}"),
+        "authorization header",
+    ),
+    ("-token:", _context(r"(?:private|job|deploy|x-vault|x-auth|x-access)-token:\s{0,3}"), "token header"),
+    ("x-api-key", _context(r"x-api-key:\s{0,3}"), "API key header"),
+    (
+        "machine",
+        _context(r"(?<![\w-])machine\s{1,4}\S{1,200}\s{1,4}login\s{1,4}\S{1,200}\s{1,4}password\s{1,4}"),
+        ".netrc password",
+    ),
+    ("sharedaccesskey", _context("sharedaccesskey="), "connection string key"),
+)
+
+# NAME=value and NAME: value, as in the lines of a configuration file, a shell assignment or an option.
+_ASSIGNMENT = re.compile(
+    r"(?<![\w.$-])-{0,2}(?P<name>[A-Za-z_][\w.-]{2,60})[\"']?(?:\s{0,2}=\s{0,2}|:\s{0,2})"
+    r"[\"']?(?P<value>[^\s\"'`;,&|<>()\\]{12,256})"
+)
+_ASSIGNMENT_HINT = re.compile(r"pass|pwd|psw|secret|token|credential|key|auth|pat\b", re.I)
+
+
+def _contexts(text: str) -> Iterator[LiteralFinding]:
+    lowered = text.lower()
+    for hint, pattern, kind in _CONTEXTS:
+        if hint not in lowered:
+            continue
+        for match in pattern.finditer(text):
+            value = match["value"]
+            if is_reference(value) or is_placeholder(value):
+                continue
+            yield LiteralFinding(Span(*match.span("value")), kind)
+    if not _ASSIGNMENT_HINT.search(text):
+        return
+    for match in _ASSIGNMENT.finditer(text):
+        value = match["value"]
+        if is_reference(value) or is_placeholder(value) or not looks_random(value):
+            continue
+        if classify_name(match["name"]).secret:
+            yield LiteralFinding(Span(*match.span("value")), f"value of {match['name']}", certain=False)

@@ -1,0 +1,95 @@
+"""What stands where a secret could stand and is none: references to variables, words to be filled in, and dummies.
+
+Also the one measure of randomness. All functions look at a value without its quotes, are linear and never raise.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+
+_REFERENCE = re.compile(r"\$[A-Za-z_@*{(0-9]|%[A-Za-z_]\w{0,60}%|\{\{|\$\$|^`")
+_WHOLE_REFERENCE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[^{}]{0,200}\})")
+
+
+def is_reference(text: str) -> bool:
+    """Whether the value refers to something (`$X`, `${X:-d}`, `$(cmd)`, `%X%`, `{{ x }}`), so that it isn't literal."""
+    return _REFERENCE.search(text) is not None
+
+
+def is_whole_reference(text: str) -> bool:
+    """Whether the value is exactly one `$X` or `${X…}`."""
+    return _WHOLE_REFERENCE.fullmatch(text) is not None
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether people write this where a real value is to go: `changeme`, `<token>`, `***`, `your-token-here`, `xxx`."""
+    return is_fill_in(text) or is_dummy(text)
+
+
+def is_fill_in(text: str) -> bool:
+    """Whether it asks for the real value: `changeme`, `REPLACE_NPM_TOKEN`, `<token>`, `**YOUR_KEY**`, `xxxx`."""
+    value = text[:512].strip().strip("\"'").lower()
+    if _MARKED.fullmatch(value):
+        return True
+    letters = [character for character in value if character.isalnum()]
+    if not letters or (len(value) >= 3 and len(set(letters)) == 1):
+        return True
+    words = _SEPARATOR.split(value)
+    if any(word in _FILL_IN_WORDS for word in words):
+        return True
+    return "".join(words) in _WEAK or bool(_FILL_IN.search(value))
+
+
+def is_dummy(text: str) -> bool:
+    """Whether it says that no real value is needed: `dummy`, `not-used`, `test`, `placeholder`, `example`."""
+    words = _SEPARATOR.split(text[:512].strip().strip("\"'").lower())
+    joined = "".join(words)
+    return joined in _DUMMIES or any(word in _DUMMY_WORDS for word in words) or joined.startswith(_DUMMY_STARTS)
+
+
+def looks_random(text: str) -> bool:
+    """Whether it looks generated: 16 characters or more of a token's alphabet, letters and digits, high entropy."""
+    if len(text) < 16 or not _TOKEN_ALPHABET.fullmatch(text):
+        return False
+    digits = sum(character.isdigit() for character in text)
+    letters = sum(character.isalpha() for character in text)
+    if digits < 2 or letters < 4:
+        return False
+    entropy = _entropy(text)
+    if _HEX.fullmatch(text):
+        return len(text) >= 20 and entropy >= 2.9
+    # Words and versions glued by dashes (python-3.11-slim-bookworm) have long runs of letters; generated text has not.
+    longest = max((len(run) for run in _RUNS.findall(text)), default=0)
+    return entropy >= 3.4 and longest < max(8, len(text) // 6)
+
+
+def _entropy(text: str) -> float:
+    counts = Counter(text)
+    return -sum(count / len(text) * math.log2(count / len(text)) for count in counts.values())
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_TOKEN_ALPHABET = re.compile(r"[A-Za-z0-9+/=_.~!@#%^*-]+")
+_HEX = re.compile(r"[0-9a-fA-F]+")
+_RUNS = re.compile(r"[a-z]+|[A-Z]+")
+_SEPARATOR = re.compile(r"[^a-z0-9]+")
+_MARKED = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\*+[^*]*\*+|__[^_].*__|%%.*%%|@[^@]*@|#\{.*\}|docker-secret->.*")
+_FILL_IN = re.compile(
+    r"your[-_.]|change[-_ ]?(?:me|it|this)|replace[-_ ]?(?:me|with|this)|[-_ ]here$|x{4}|\.\.\.|…|provide[-_ ]me"
+)
+
+_FILL_IN_WORDS = _words(
+    "your yours changeme changeit changethis replaceme replace insert enter todo fixme fillme provide xxx tbd redacted"
+)
+_WEAK = _words("password passwd pass pwd secret token apikey key credentials string value")
+_DUMMY_WORDS = _words("dummy fake placeholder example sample mock notused unused ignored")
+_DUMMIES = _words(
+    "test testing foo bar baz foobar none null nil undefined unset notset notneeded notsecure na build unknown default"
+    " empty blank noauth"
+)
+_DUMMY_STARTS = ("dummy", "notasecret", "notreal", "notarealsecret", "insecure")
