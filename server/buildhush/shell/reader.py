@@ -525,7 +525,7 @@ class ScriptReader(WordReader):
         self._resume[line_end] = len(text) if next_line < 0 else next_line + 1
         return self.heredoc_body(body_start, found[0], quoted, strip_tabs), quoted
 
-    # --- compound commands, from their reserved words, where tree-sitter stumbled over a word in them ------------------
+    # --- compound commands, from their reserved words, where tree-sitter stumbled over a word in them ----------------
 
     def _reserved(self, word: str, offset: int, limit: int) -> int:
         """The offset behind the reserved word that must stand at `offset`; a missing one is a problem."""
