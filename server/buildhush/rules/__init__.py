@@ -1,1 +1,1 @@
-"""One file per leak pattern."""
+"""One module per leak pattern; `registry` collects them."""

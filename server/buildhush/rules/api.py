@@ -11,7 +11,7 @@ from buildhush.text.spans import Edit
 
 
 class Severity(str, Enum):
-    """ERROR: leaks with the exported image. WARNING: leaks elsewhere. INFORMATION: misuse without a leak. HINT: tidying."""
+    """ERROR: leaks with the exported image. WARNING: elsewhere. INFORMATION: misuse without a leak. HINT: tidying."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -124,7 +124,7 @@ class Rule:
     """A leak pattern.
 
     `id`: the file's name in kebab case. `doc`: the module's docstring (Markdown): a first sentence, what leaks and how
-    it is read, what to do, what is not reported. `check` yields findings; `fixes` yields fixes, the preferred one first.
+    it is read, what to do, what is not reported. `check` yields findings; `fixes` yields fixes, the preferred first.
     """
 
     id: str

@@ -1,0 +1,23 @@
+"""Names for the secrets that a caller of `docker build` passes once a fix is applied."""
+
+from __future__ import annotations
+
+import re
+
+_DATA_EXTENSIONS = re.compile(r"\.(?:txt|json|ya?ml|xml|toml|ini|cfg|conf|properties)$", re.IGNORECASE)
+
+
+def secret_id_for_variable(name: str) -> str:
+    """`NPM_TOKEN` and `npmToken` -> `npm_token`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def secret_id_for_file(path: str) -> str:
+    """`./conf/.env.production` -> `env_production`, `mysecret.txt` -> `mysecret`: an id needs no quoting anywhere."""
+    base = _DATA_EXTENSIONS.sub("", path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1])
+    return re.sub(r"[^A-Za-z0-9]+", "_", base).strip("_").lower() or "secret"
+
+
+def context_path(path: str) -> str:
+    """A path of the build context as a caller in that folder writes it: `./mysecret.txt` -> `mysecret.txt`."""
+    return re.sub(r"^(?:\./+|/+)+", "", path)

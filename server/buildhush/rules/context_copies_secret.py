@@ -1,0 +1,88 @@
+"""A COPY of a folder takes a secret file of the build context along.
+
+`COPY . .` copies everything that `.dockerignore` does not leave out. A `.env`, a private key or a `.npmrc` that lies in
+the folder ends up in a layer, where everybody who pulls the image can read it, though no instruction names it.
+
+Bad, with a `.env` in the build context:
+
+```dockerfile
+COPY . .
+```
+
+Better, with `.env` in `.dockerignore`:
+
+```dockerfile
+COPY . .
+```
+
+What to do: add the file to `.dockerignore`. A RUN that needs it mounts it as a secret.
+
+What else: an image that was built before still has the file; rotate what was in it.
+
+Not reported: files that `.dockerignore` leaves out (in Docker's order of patterns, with `!` and `**`), examples and
+public keys. Only names are looked at, a file's content is never read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from buildhush.fixes.invocation import context_path
+from buildhush.flow.facts import CopiedSecret, Facts
+from buildhush.rules.api import Bad, FileLine, Finding, Fix, Good, Rule, Safety, Severity
+from buildhush.rules.wording import stage_name, stays
+
+_SHOWN = 3
+
+
+def check(facts: Facts) -> Iterator[Finding]:
+    """Folder sources below which a secret file survives .dockerignore."""
+    for copied in facts.copied_secrets:
+        if copied.removal is not None or not copied.through:
+            continue
+        named = ", ".join(f"`{path}`" for path in copied.through[:_SHOWN])
+        more = f" and {len(copied.through) - _SHOWN} more" if len(copied.through) > _SHOWN else ""
+        yield Finding(
+            place=copied.place,
+            message=f"`{copied.node.keyword} {copied.path}` takes along {named}{more} from the build context, which "
+            f"{stays(copied.sinks, stage_name(copied.stage))}",
+            source=copied.source,
+            sinks=copied.sinks,
+            trail=copied.trail,
+            certainty=copied.source.certainty,
+            subject=copied,
+        )
+
+
+def fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:
+    """Entries in .dockerignore; the Dockerfile stays as it is."""
+    copied = finding.subject
+    if not isinstance(copied, CopiedSecret) or not copied.through:
+        return
+    needed = {context_path(each.path) for each in facts.copied_secrets if not each.through}
+    needed |= {context_path(each.mount.source or "") for each in facts.bound_secrets}
+    lines = tuple(FileLine(".dockerignore", path) for path in copied.through)
+    blocked = any(context_path(path) in needed for path in copied.through)
+    yield Fix(
+        "Leave the secret files out of the build context (.dockerignore)",
+        Safety.UNSAFE if blocked or copied.readers else Safety.SAFE,
+        (),
+        lines=lines,
+        note="A command that reads such a file during the build needs it as a secret mount",
+    )
+
+
+RULE = Rule(
+    id="context-copies-secret",
+    since="0.1.0",
+    severity=Severity.ERROR,
+    doc=__doc__ or "",
+    check=check,
+    fixes=fixes,
+    examples=(
+        Bad("FROM node:22\nWORKDIR /app\nCOPY . .\nRUN npm ci\n", context=(".env", "package.json")),
+        Bad("FROM python:3.13\nADD . /srv\n", context=("config/id_ed25519",)),
+        Good("FROM node:22\nWORKDIR /app\nCOPY . .\nRUN npm ci\n", context=("package.json",)),
+        Good("FROM node:22\nWORKDIR /app\nCOPY package.json .\nRUN npm ci\n", context=(".env",)),
+    ),
+)

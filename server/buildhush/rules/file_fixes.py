@@ -1,0 +1,99 @@
+"""Fixes for a secret that a RUN writes to a file, shared by the rules that report one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from buildhush.fixes.cleanup import append_removal, trap_removal
+from buildhush.fixes.scripts import command_name
+from buildhush.fixes.surroundings import needed_later, runs_later
+from buildhush.fixes.writes import drop_operand, drop_write, keep_in_memory, mount_at_file, secret_mount_named
+from buildhush.flow.facts import Facts, FileWrite, SourceKind
+from buildhush.rules.api import Fix, Safety
+from buildhush.text.spans import Edit
+
+_LATER_PROGRAMS = "Check that no program reads the file when the container runs"
+
+
+def written_path(facts: Facts, write: FileWrite) -> str | None:
+    """The file as a command of the same RUN can name it: absolute, or with the variable that it was written with."""
+    node, span = write.target.node, write.target.span
+    written = node.text[span.start : span.end].strip("\"'")
+    if re.fullmatch(r"[\w./@%+=:,{}$-]+", written) and "$" in written:
+        return written
+    if write.temporary_variable is not None:
+        return f"${write.temporary_variable}"
+    return write.path if write.path.startswith("/") and not re.search(r"[$\x00-\x1f]", write.path) else None
+
+
+def is_needed_later(facts: Facts, write: FileWrite) -> bool:
+    """Whether an instruction behind the RUN names the file (a symbolic path: nobody can know, so it says no)."""
+    return needed_later(facts.tree, write.run, write.path)
+
+
+def remove_at_the_end(facts: Facts, write: FileWrite) -> Iterator[Fix]:
+    """Remove the file in the RUN that wrote it: at the end of its list, or by a trap."""
+    path = written_path(facts, write)
+    if path is None or is_needed_later(facts, write):
+        return
+    appended = append_removal(facts.tree, write.run, path, write.command, folder=write.is_folder)
+    if appended is not None:
+        yield Fix(f"Remove `{path}` at the end of this RUN", Safety.SAFE, appended)
+    trapped = None if write.is_folder else trap_removal(facts.tree, write.run, path)
+    if trapped is not None:
+        yield Fix(f"Remove `{path}` whenever this RUN ends (trap)", Safety.SAFE, trapped)
+
+
+def leave_it_out(facts: Facts, write: FileWrite) -> Iterator[Fix]:
+    """Drop the command that writes the file, when no instruction needs it."""
+    command = write.command
+    if command is None or write.read_again or is_needed_later(facts, write):
+        return
+    edits = drop_write(facts.tree, write.run, command)
+    if command_name(command) == "tee" and edits is None:
+        edits = _without_operand(facts, write)
+    if edits is not None:
+        yield Fix(f"Do not write `{write.shown_path}`", Safety.UNSAFE, edits, note=_LATER_PROGRAMS)
+
+
+def _without_operand(facts: Facts, write: FileWrite) -> tuple[Edit, ...] | None:
+    script = write.run.script
+    if script is None or write.command is None:
+        return None
+    for word in write.command.words[1:]:
+        if script.source_span(word.span) == write.target.span and facts.tree.holds(write.run):
+            return drop_operand(facts.tree, write.run, word)
+    return None
+
+
+def mount_it_there(facts: Facts, write: FileWrite) -> Iterator[Fix]:
+    """Mount the secret at the file, when the command only copies a mounted secret to it."""
+    if write.command is None or len(write.sources) != 1 or write.sources[0].kind is not SourceKind.SECRET_MOUNT:
+        return
+    mount = secret_mount_named(write.run, write.sources[0].name)
+    if mount is None or is_needed_later(facts, write):
+        return
+    edits = mount_at_file(facts.tree, write.run, write.command, mount, write.path)
+    if edits is None:
+        return
+    alone = not runs_later(facts.tree, write.run) and (write.read_again or "/." in write.path)
+    yield Fix(
+        f"Mount the secret at `{write.path}` instead of copying it",
+        Safety.SAFE if alone else Safety.UNSAFE,
+        edits,
+        note=""
+        if alone
+        else f"The file is there during this RUN only. {_LATER_PROGRAMS}, and that no later RUN needs it",
+    )
+
+
+def keep_folder_in_memory(facts: Facts, write: FileWrite) -> Iterator[Fix]:
+    """Put a temporary folder into memory for this RUN."""
+    folder = next((each for each in ("/tmp", "/var/tmp") if write.path.startswith(each + "/")), None)
+    if folder is None or is_needed_later(facts, write):
+        return
+    edits = keep_in_memory(facts.tree, write.run, folder)
+    if edits is not None:
+        note = f"Everything else that this RUN leaves in `{folder}` is gone after it, too"
+        yield Fix(f"Keep `{folder}` in memory during this RUN", Safety.UNSAFE, edits, note=note)

@@ -1,0 +1,92 @@
+"""A secret mount, or the read of a secret file, can't work as it is written.
+
+BuildKit refuses some options and quietly ignores other mistakes, so that a command gets no secret: an option in the
+wrong order, a path that no mount provides, a user who may not read the file, a frontend that does not know `env=`.
+Nothing leaks by it, but people then reach for a build argument, which does.
+
+Bad:
+
+```dockerfile
+RUN --mount=type=secret,id=npm_token cat /run/secrets/npm-token
+```
+
+Better:
+
+```dockerfile
+RUN --mount=type=secret,id=npm_token cat /run/secrets/npm_token
+```
+
+What to do: read the path that the mount gives: `/run/secrets/<id>`, or its `target`. With `env=` and no `target` there
+is no file. `type=secret` stands in front of `required`. After `USER`, the mount needs `uid=` or `mode=`, because the
+file is mode 0400 and belongs to uid 0. `env=` needs Dockerfile frontend 1.10: `# syntax=docker/dockerfile:1`.
+
+What else: a secret that the caller does not pass gives no file and no error, unless the mount says `required=true`.
+
+Not reported: scripts that test whether the file exists, and paths that are put together from variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from buildhush.fixes.syntax import SYNTAX_LINE, syntax_edits
+from buildhush.flow.facts import Facts, MountProblem
+from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Safety, Severity
+from buildhush.text.spans import Edit
+
+
+def check(facts: Facts) -> Iterator[Finding]:
+    """Mounts and reads that can't work."""
+    for problem in facts.mount_problems:
+        yield Finding(
+            place=problem.place,
+            message=problem.message.rstrip("."),
+            source=None,
+            severity=Severity.INFORMATION,
+            subject=problem,
+        )
+
+
+def fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:
+    """What was probably meant; for `env=`, a frontend that knows it."""
+    problem = finding.subject
+    if not isinstance(problem, MountProblem) or not facts.tree.holds(problem.place.node):
+        return
+    if problem.suggestion is not None:
+        edits = (Edit(facts.tree.absolute(problem.place.node, problem.place.span), problem.suggestion),)
+        yield Fix(f"Change to `{problem.suggestion}`", Safety.SAFE, edits)
+        return
+    if problem.kind != "frontend":
+        return
+    directive = facts.tree.directive("syntax")
+    if directive is None:
+        yield Fix(f"Add `{SYNTAX_LINE}`", Safety.SAFE, syntax_edits(facts.tree))
+        return
+    image = SYNTAX_LINE.partition("=")[2]
+    yield Fix(
+        f"Use the frontend `{image}`",
+        Safety.UNSAFE,
+        (Edit(directive.value_span, image),),
+        note="The file asks for an older frontend on purpose, perhaps",
+    )
+
+
+RULE = Rule(
+    id="secret-mount-ineffective",
+    since="0.1.0",
+    severity=Severity.INFORMATION,
+    doc=__doc__ or "",
+    check=check,
+    fixes=fixes,
+    examples=(
+        Bad(
+            "FROM alpine\nRUN --mount=type=secret,id=npm_token ./login --token-file /run/secrets/npm-token\n",
+            fixed="FROM alpine\nRUN --mount=type=secret,id=npm_token ./login --token-file /run/secrets/npm_token\n",
+        ),
+        Good("FROM alpine\nRUN --mount=type=secret,id=t ./login --token-file /run/secrets/t\n"),
+        Good(
+            "# syntax=docker/dockerfile:1\nFROM alpine\n"
+            "USER app\nRUN --mount=type=secret,id=t,mode=0444 ./login --token-file /run/secrets/t\n"
+        ),
+    ),
+)
