@@ -5,8 +5,10 @@ Facts: FACTS.md section 5 and real builds; an entry whose fact was not observed 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 
 class Output(Enum):
@@ -25,9 +27,11 @@ class StoredFile:
     """A file that a command keeps a credential in.
 
     `path`: starts with `~/` (HOME of the user in force), `./` (current directory), `/`, or `$VARIABLE/` (`default` then
-    says what stands in for an unset variable); `{N}` is operand N behind the matched subcommand (0-based). A path that
-    ends with `/` is a folder. `option`: only when that option is given (`--global`, `--location=project`); an entry
-    without one holds when none of the others matches. `certain`: False for facts that were not observed.
+    says what stands in for an unset variable); `{N}` is operand N behind the matched subcommand (0-based), and when it
+    is missing, `default` `{M}` stands for the last component of operand M without `.git` (`git clone URL`);
+    `{--option}` is that option's value. A path that ends with `/` is a folder. `option`: only when that option is
+    given (`--global`, `--location=project`); an entry without one holds when none of the others matches. `certain`:
+    False for facts that were not observed.
     """
 
     path: str
@@ -40,13 +44,17 @@ class StoredFile:
 class Store:
     """A form of a command that writes a credential to a file of its own.
 
-    `when`: the words of the subcommand, in order, options between them skipped; a word may hold `*` as a glob.
-    `options`: at least one of them must be given (empty: no condition); `unless`: none of them may be.
+    `when`: the words of the subcommand, in order, options between them skipped; a word may hold `*` as a glob;
+    empty: the command itself. Options in front of its first word do not count (`git -c … clone`). `options`: at least
+    one of them must be given (empty: no condition); `unless`: none of them may be. In the TOML file a word may hold
+    alternatives between `|`; they become entries of their own.
     `credential`: where the credential enters: "arguments" (any operand or option value), "operand" (operands behind
     `when`), "input" (standard input), "option:--password" (that option's value; short forms listed apart),
     "file:--key-file" (content of the file that the option names), "file-operand", "variable:NAME" (the environment).
     `files`: alternatives by option, the first that matches; `also`: further files written in every case.
-    `safe_file`: mount the secret there instead; `safe_variable`: hand it over in this variable instead (`{N}` allowed);
+    `safe_file`: mount the secret there instead (for root's HOME; another user's takes its place); `safe_variable`: hand
+    it over in this variable instead; `{N}`, `{--option}` and `{*}` (what the `*` of `when` stood for) may occur in it,
+    written in upper case with `_` for every other character (`__` for the dots of BUNDLE_ names);
     `advice`: one sentence for the hover, naming the safe form.
     """
 
@@ -65,7 +73,9 @@ class Store:
 class Printing:
     """Options or subcommands that make a command print a credential that it was given.
 
-    `when` and `options` as in `Store`; `credential` as in `Store` ("environment" for all exported variables).
+    `when` and `options` as in `Store`; `credential` as in
+    `Store`; further "environment" for all exported variables, "script" for the values in the commands that it runs,
+    "stored" for what a `Store` of the same command keeps.
     """
 
     options: tuple[str, ...]
@@ -76,10 +86,11 @@ class Printing:
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """A form that removes what a `Store` wrote (`docker logout`, `npm config delete`): files as in `Store`."""
+    """A form that removes what a `Store` wrote (`docker logout`, `npm config delete`); fields as in `Store`."""
 
     when: tuple[str, ...]
     files: tuple[StoredFile, ...]
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +105,9 @@ class CommandKnowledge:
     `wraps_skip`: how many operands stand before that command (timeout: 1). `script_option`: it runs a script given as
     the value of this option (`sh -c`, `su -c`). `first_operand_is_program`: sed, awk, grep, jq: operand 0 is no file.
     `reads_files`: credential files it reads by itself, as in StoredFile; `reads_variables`: environment variables that
-    it reads by itself; `network`: a client whose output is not the secret.
+    it reads by itself (`*` as a glob); `network`: a client whose output is not the secret. `credential_options`: their
+    value is a credential, so that a literal there is one. `printed_options`: options of an INPUT command whose
+    value ends up in the output too (`jq --arg`). `module_option`: its value is the command that runs (`python -m pip`).
     """
 
     name: str
@@ -114,3 +127,20 @@ class CommandKnowledge:
     reads_files: tuple[str, ...] = ()
     reads_variables: tuple[str, ...] = ()
     network: bool = False
+    credential_options: tuple[str, ...] = ()
+    printed_options: tuple[str, ...] = ()
+    module_option: str | None = None
+
+
+def load_commands() -> Mapping[str, CommandKnowledge]:
+    """The built-in commands by name and alias; read at the first call, not when the types are imported."""
+    from buildhush.knowledge.catalogue import load_commands as load
+
+    return load()
+
+
+def parse_commands(table: Mapping[str, Any], where: str = ".buildhush.toml") -> dict[str, CommandKnowledge]:
+    """The commands of a parsed TOML table. Raises a ValueError that names file, key and nearest valid key."""
+    from buildhush.knowledge.catalogue import parse_commands as parse
+
+    return parse(table, where)
