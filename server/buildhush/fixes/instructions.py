@@ -9,7 +9,7 @@ from buildhush.text.spans import Edit, Span
 
 
 def drop_instruction(tree: Dockerfile, node: Instruction) -> tuple[Edit, ...] | None:
-    """Delete a whole instruction with its line end. None for one inside an ONBUILD."""
+    """Delete a whole instruction with its line end. None for a node of another tree."""
     if not tree.holds(node):
         return None
     start = tree.start_of(node)

@@ -9,7 +9,7 @@ from buildhush.text.spans import Edit, Span, insertion
 
 
 def add_mount(tree: Dockerfile, run: Run, options: str) -> tuple[Edit, ...] | None:
-    """Put `--mount=OPTIONS` behind the flags that are there, laid out like them. None inside an ONBUILD."""
+    """Put `--mount=OPTIONS` behind the flags that are there, laid out like them."""
     if not tree.holds(run):
         return None
     if not run.flags:

@@ -12,7 +12,9 @@ from buildhush.fixes.scripts import body_of, command_name, commands
 def before(tree: Dockerfile, node: Instruction) -> Iterator[Instruction]:
     """The instructions whose effect is in force at `node`, nearest first, through the stages its stage is based on."""
     instructions = tree.instructions
-    index = next((i for i, each in enumerate(instructions) if each is node), 0) - 1
+    # The trigger of an ONBUILD begins where that begins.
+    start = tree.start_of(node)
+    index = next((at for at, each in enumerate(instructions) if tree.start_of(each) == start), 0) - 1
     while index >= 0:
         instruction = instructions[index]
         yield instruction
