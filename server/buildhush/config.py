@@ -221,11 +221,6 @@ def parse_project_file(text: str, file: Path, rule_ids: Collection[str] | None =
     return parser.configuration(table)
 
 
-def parse_table(table: Mapping[str, Any], origin: Path) -> Configuration:
-    """Reads a table that is no file's, such as an editor's settings. Raises ConfigurationError."""
-    return _Parser("", origin, None, ()).configuration(table)
-
-
 def parse_table(table: Mapping[str, Any], source: Path, rule_ids: Collection[str] | None = None) -> Configuration:
     """Reads options that are already values, such as an editor's settings; `source` names them in errors.
 
@@ -279,6 +274,7 @@ def _parse_toml(text: str, file: Path) -> dict[str, Any]:
 
 
 _Path = tuple["str | int", ...]
+_WHERE = "commands"
 
 
 class _Parser:
@@ -392,7 +388,7 @@ class _Parser:
         return None
 
     def commands(self, path: _Path, value: object) -> dict[str, CommandKnowledge]:
-        from buildhush.knowledge.commands import parse_commands
+        from buildhush.knowledge.catalogue import KnowledgeError, parse_commands
 
         if not isinstance(value, dict):
             self.complain(path, "must hold one table for each command, written `[commands.NAME]`")
@@ -403,9 +399,12 @@ class _Parser:
                 self.complain((*path, name), "must be a table")
                 continue
             try:
-                found.update(parse_commands({name: table}))
-            except (ValueError, TypeError, KeyError) as error:
-                self.complain((*path, name), str(error))
+                found.update(parse_commands({name: table}, _WHERE))
+            except KnowledgeError as error:
+                message = str(error).removeprefix(f"{_WHERE}: ").removeprefix(f"[{name}]: ")
+                # The first word in backticks is the one at fault.
+                fault = re.search(r"`([^`]+)`", message)
+                self.complain((*path, name), message, literal=fault[1] if fault else None)
         return found
 
     def known_rule(self, path: _Path, name: str) -> bool:

@@ -1,0 +1,206 @@
+"""From one file to the records of what was found in it.
+
+It runs in worker processes too, so what goes in and comes out is plain.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from buildhush.cli.files import UnreadableError, decoded, read_source, read_text_or_none
+from buildhush.cli.masking import Mask
+from buildhush.cli.records import FileEdit, FindingRecord, FixRecord, ProblemRecord, Range, SkippedRecord, Step
+from buildhush.config import Configuration, ConfigurationError, Settings, load_config, parse_configuration
+from buildhush.engine import Analysis, Context, Report, analyze, fixes
+from buildhush.rules.api import Fix
+from buildhush.text.line_index import LineIndex
+from buildhush.text.spans import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A file to check. `path` is opened, `shown` is printed; `data` is the content when it came from standard input."""
+
+    path: str
+    shown: str
+    data: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asks for in every file. `configuration`: a file that holds instead of the nearest one."""
+
+    select: frozenset[str] | None = None
+    ignore: frozenset[str] = frozenset()
+    configuration: str | None = None
+    with_fixes: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """What was found in one file. `skipped` is set when it could not be checked. `fail_on` as configured for it."""
+
+    target: Target
+    findings: tuple[FindingRecord, ...] = ()
+    silenced: tuple[FindingRecord, ...] = ()
+    problems: tuple[ProblemRecord, ...] = ()
+    skipped: SkippedRecord | None = None
+    fail_on: str | None = None
+
+
+def check_file(target: Target, request: Request) -> FileResult:
+    """Analyses one file. Never raises for anything the file or its configuration holds."""
+    try:
+        configuration = configuration_for(target, request)
+        source = read_source(target.path) if target.data is None else decoded(target.data)
+    except UnreadableError as error:
+        return FileResult(target, skipped=SkippedRecord(target.shown, str(error)))
+    except ConfigurationError as error:
+        return FileResult(target, skipped=SkippedRecord(target.shown, f"configuration error: {error}"))
+    settings = settings_for(target, configuration, request)
+    analysis = analyze(source.text, path=target.path, context=context_for(target), settings=settings)
+    result = records(analysis, target, with_fixes=request.with_fixes)
+    return replace(result, fail_on=configuration.fail_on.value if configuration.fail_on else None)
+
+
+def configuration_for(target: Target, request: Request) -> Configuration:
+    """The configuration for a file. Raises ConfigurationError, or UnreadableError for a named file that isn't there."""
+    if request.configuration is not None:
+        return _named_configuration(request.configuration)
+    return _nearest_configuration(os.path.dirname(os.path.abspath(target.path)))
+
+
+@cache
+def _nearest_configuration(folder: str) -> Configuration:
+    return load_config(Path(folder), read_text_or_none)
+
+
+@cache
+def _named_configuration(file: str) -> Configuration:
+    path = Path(os.path.abspath(file))
+    return parse_configuration(read_source(path).text, path)
+
+
+def settings_for(target: Target, configuration: Configuration, request: Request) -> Settings:
+    """The file's settings with what the command line says laid over them."""
+    settings = configuration.settings_for(os.path.abspath(target.path))
+    if request.select is not None:
+        # What is asked for by name is wanted, also when the configuration leaves it out.
+        settings = replace(settings, select=request.select, ignore=settings.ignore - request.select)
+    return replace(settings, ignore=settings.ignore | request.ignore) if request.ignore else settings
+
+
+def context_for(target: Target) -> Context | None:
+    """The build context a file is most likely built with: its own folder; none for standard input."""
+    if target.data is not None:
+        return None
+    from buildhush.companions.context import FolderContext
+
+    path = os.path.abspath(target.path)
+    return FolderContext(os.path.dirname(path), os.path.basename(path))
+
+
+def records(analysis: Analysis, target: Target, *, with_fixes: bool = True) -> FileResult:
+    """An analysis as records."""
+    writer = _Writer(analysis, target, with_fixes)
+    return FileResult(
+        target,
+        tuple(writer.finding(report) for report in analysis.reports),
+        tuple(
+            replace(writer.finding(each.report), silenced=("comment", each.reason), fixes=())
+            for each in analysis.suppressed
+        ),
+        tuple(
+            ProblemRecord(target.shown, writer.range(problem.span), problem.code, problem.message)
+            for problem in analysis.problems
+        ),
+    )
+
+
+class _Writer:
+    def __init__(self, analysis: Analysis, target: Target, with_fixes: bool) -> None:
+        self.analysis = analysis
+        self.target = target
+        self.with_fixes = with_fixes
+        self.lines = LineIndex(analysis.text)
+        self.mask = Mask.of(analysis)
+        self.seen: Counter[str] = Counter()
+
+    def finding(self, report: Report) -> FindingRecord:
+        finding = report.finding
+        source = finding.source
+        return FindingRecord(
+            file=self.target.shown,
+            rule=report.rule.id,
+            severity=report.severity.value,
+            certainty=finding.certainty.value,
+            message=self.mask.hidden(finding.message),
+            range=self.range(report.span),
+            sinks=tuple(sink.value for sink in finding.sinks),
+            source=None if source is None else (source.kind.value, self.mask.hidden(source.name)),
+            trail=tuple(
+                Step(self.range(step.span), self.mask.hidden(step.message), self.line(step.span))
+                for step in report.trail
+            ),
+            fixes=tuple(self.fixes(report)) if self.with_fixes else (),
+            fingerprint=self.fingerprint(report),
+            text=self.line(report.span),
+        )
+
+    def fixes(self, report: Report) -> Iterator[FixRecord]:
+        preferred = True
+        for fix in fixes(self.analysis, report):
+            edits = tuple(sorted(self.edits(fix), key=lambda edit: (edit.file, edit.start, edit.end)))
+            # An edit that carries a secret along can't be shown; `buildhush fix` still applies it.
+            if not all(self.mask.leaves(edit.text) for edit in edits):
+                continue
+            passes = tuple(passed.flag for passed in fix.passes)
+            yield FixRecord(fix.title, fix.safety.value, preferred, edits, passes, fix.note)
+            preferred = False
+
+    def edits(self, fix: Fix) -> Iterator[FileEdit]:
+        for edit in fix.edits:
+            yield FileEdit(self.target.shown, edit.span.start, edit.span.end, edit.text)
+        for file, before, after in lines_to_append(self.target, fix):
+            shown = os.path.join(os.path.dirname(self.target.shown), file)
+            yield FileEdit(shown, len(before), len(before), after[len(before) :])
+
+    def range(self, span: Span) -> Range:
+        line, column = self.lines.position(span.start, "utf-32")
+        end_line, end_column = self.lines.position(span.end, "utf-32")
+        return Range(line + 1, column + 1, end_line + 1, end_column + 1)
+
+    def line(self, span: Span) -> str:
+        number = self.lines.line_at(span.start)
+        return self.mask.shown(Span(self.lines.line_start(number), self.lines.line_end(number)))
+
+    def fingerprint(self, report: Report) -> str:
+        """Depends on the rule, the secret and the text at fault, not on where that stands."""
+        source = report.finding.source
+        anchor = " ".join(self.mask.hidden(self.mask.shown(report.span)).replace("*", "").split())
+        name = (source.kind.value, self.mask.hidden(source.name)) if source else ("", "")
+        parts = "\0".join((report.rule.id, *name, anchor))
+        digest = hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+        self.seen[digest] += 1
+        return f"{digest}:{self.seen[digest]}"
+
+
+def lines_to_append(target: Target, fix: Fix) -> Iterator[tuple[str, str, str]]:
+    """For each file beside the Dockerfile that a fix adds lines to: (file, text now, text then)."""
+    wanted: dict[str, list[str]] = {}
+    for line in fix.lines:
+        wanted.setdefault(line.file, []).append(line.line)
+    for file, lines in wanted.items():
+        before = read_text_or_none(Path(os.path.dirname(target.path), file)) or ""
+        present = {line.strip() for line in before.splitlines()}
+        missing = [line for line in dict.fromkeys(lines) if line.strip() not in present]
+        if missing:
+            newline = "\r\n" if "\r\n" in before else "\n"
+            start = before if not before or before.endswith("\n") else before + newline
+            yield file, before, start + "".join(line + newline for line in missing)

@@ -1,0 +1,244 @@
+"""`buildhush check`: finds leaks in many files over all cores. The output is the same for any number of processes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from buildhush.cli import baseline as baselines
+from buildhush.cli import formats, output, targets
+from buildhush.cli.analysis import FileResult, Request, Target, check_file, configuration_for
+from buildhush.cli.files import UnreadableError
+from buildhush.cli.records import FindingRecord, Results, SkippedRecord, stable
+from buildhush.config import ConfigurationError
+
+_SEVERITIES = ("hint", "information", "warning", "error")
+_FILES_WORTH_A_POOL = 16
+_FILES_WORTH_A_BAR = 50
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `check`."""
+    targets.add_arguments(parser)
+    add_output_arguments(parser)
+    parser.add_argument("--diff", metavar="BASE", help="only findings on lines changed since this git revision")
+    parser.add_argument("--baseline", metavar="FILE", help="leave out the findings that this file holds")
+    parser.add_argument(
+        "--write-baseline", metavar="FILE", help="write a baseline; one that exists only loses what was fixed"
+    )
+    parser.add_argument(
+        "--shard", metavar="I/N", type=targets.shard_from, help="check only part I of N parts of the files"
+    )
+    parser.add_argument("--jobs", metavar="N", type=_jobs, help="processes to use (default: one for each core)")
+    parser.add_argument("--allow-no-files", action="store_true", help="exit with 0 when there is no Dockerfile at all")
+
+
+def add_output_arguments(parser: argparse.ArgumentParser) -> None:
+    """How results are printed and counted; the same for `check` and `merge`."""
+    parser.add_argument("--format", choices=formats.NAMES, default="human", help="how to print (default: human)")
+    parser.add_argument("--output", metavar="FILE", help="write the results there instead of to standard output")
+    parser.add_argument(
+        "--fail-on",
+        choices=(*reversed(_SEVERITIES), "never"),
+        help="the lowest severity that makes the exit status 1 (default: hint, so any finding)",
+    )
+    parser.add_argument("--statistics", action="store_true", help="count by rule")
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="when to colour")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Checks and prints."""
+    request = targets.request_from(arguments, with_fixes=True)
+    found = targets.find(arguments.paths, request, arguments.stdin_filename)
+    chosen = found.targets if arguments.shard is None else targets.shard(found.targets, arguments.shard)
+    skipped = [SkippedRecord(each.file, each.reason) for each in found.skipped]
+    try:
+        changes = _changes(arguments.diff, chosen)
+        known = _baseline(arguments, request)
+    except _CannotRunError as error:
+        output.say(str(error))
+        return 2
+    if changes is not None:
+        chosen = tuple(target for target in chosen if os.path.realpath(target.path) in changes)
+
+    jobs = arguments.jobs or (_cores() if len(chosen) >= _FILES_WORTH_A_POOL else 1)
+    checked = list(_with_progress(check_files(chosen, request, jobs), len(chosen), arguments))
+    thresholds = {result.target.shown: result.fail_on for result in checked}
+    results = _collected(checked, skipped)
+    if changes is not None:
+        from buildhush.cli import diff
+
+        results = _replaced(results, tuple(each for each in results.findings if diff.touches(each, changes)), ())
+    try:
+        results = _after_baseline(results, known, arguments.write_baseline, checked)
+    except baselines.BaselineError as error:
+        output.say(str(error))
+        return 2
+    if not report(results, arguments):
+        return 2
+    return _status(results, found, arguments, thresholds)
+
+
+def check_files(chosen: Sequence[Target], request: Request, jobs: int) -> Iterator[FileResult]:
+    """Checks files in their order, in this process or in several."""
+    if jobs <= 1 or len(chosen) <= 1:
+        yield from (check_file(target, request) for target in chosen)
+        return
+    from buildhush.cli import pool
+
+    yield from pool.check_files(chosen, request, min(jobs, len(chosen)))
+
+
+def report(results: Results, arguments: argparse.Namespace) -> bool:
+    """Prints results as asked for, or writes them to the file asked for; whether that could be done."""
+    look = formats.Look(
+        colour=output.wants_colour(sys.stdout, arguments.color) and not arguments.output,
+        statistics=arguments.statistics,
+    )
+    text = formats.render(arguments.format, results, look)
+    if arguments.format != "human":
+        for each in results.skipped:
+            output.say(f"not checked: {each.file}: {each.reason}")
+    if not arguments.output:
+        if text:
+            output.write(text)
+        return True
+    from buildhush.cli.files import write_atomically
+
+    try:
+        write_atomically(arguments.output, (text + "\n" if text else "").encode("utf-8", "backslashreplace"))
+    except UnreadableError as error:
+        output.say(f"{arguments.output}: {error}")
+        return False
+    return True
+
+
+def counts(finding: FindingRecord, fail_on: str | None) -> bool:
+    """Whether a finding makes the exit status 1."""
+    if fail_on == "never":
+        return False
+    return _SEVERITIES.index(finding.severity) >= _SEVERITIES.index(fail_on or "hint")
+
+
+class _CannotRunError(Exception):
+    """Nothing can be checked; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The baseline in force, and whether the file to write is there already."""
+
+    baseline: baselines.Baseline | None
+    shrinking: bool
+
+
+def _collected(checked: Sequence[FileResult], skipped: list[SkippedRecord]) -> Results:
+    return stable(
+        Results(
+            findings=tuple(finding for result in checked for finding in result.findings),
+            checked=sum(result.skipped is None for result in checked),
+            skipped=(*skipped, *(result.skipped for result in checked if result.skipped is not None)),
+            silenced=tuple(finding for result in checked for finding in result.silenced),
+            problems=tuple(problem for result in checked for problem in result.problems),
+        )
+    )
+
+
+def _changes(base: str | None, chosen: Sequence[Target]) -> dict[str, tuple[range, ...] | None] | None:
+    if base is None:
+        return None
+    from buildhush.cli import diff
+
+    try:
+        return dict(diff.changed_lines(base, [target.path for target in chosen if target.data is None]))
+    except diff.DiffError as error:
+        raise _CannotRunError(f"--diff: {error}") from None
+
+
+def _baseline(arguments: argparse.Namespace, request: Request) -> _Known:
+    """The baseline named by --baseline, an existing one named by --write-baseline, or the configured one."""
+    file = arguments.baseline
+    writing = arguments.write_baseline
+    try:
+        if file is None and writing is not None:
+            exists = os.path.exists(writing)
+            return _Known(baselines.read(writing) if exists else None, exists)
+        if file is None:
+            file = _configured_baseline(request)
+        return _Known(None if file is None else baselines.read(file), writing is not None and os.path.exists(writing))
+    except baselines.BaselineError as error:
+        raise _CannotRunError(str(error)) from None
+
+
+def _configured_baseline(request: Request) -> str | None:
+    try:
+        configuration = configuration_for(Target("Dockerfile", "Dockerfile"), request)
+    except (ConfigurationError, UnreadableError):
+        return None
+    return None if configuration.baseline is None else str(configuration.folder / configuration.baseline)
+
+
+def _after_baseline(results: Results, known: _Known, writing: str | None, checked: Sequence[FileResult]) -> Results:
+    files = [result.target.shown for result in checked if result.skipped is None]
+    if known.baseline is None:
+        if writing is None:
+            return results
+        baselines.write(writing, baselines.of(writing, results.findings))
+        output.say(f"wrote {len(results.findings)} findings to {writing}")
+        return _replaced(results, (), results.findings)
+    new, old, met = known.baseline.split(results.findings)
+    shrunk = known.baseline.shrunk(met, files)
+    gone = sum(known.baseline.counts.values()) - sum(shrunk.counts.values())
+    if writing is not None:
+        baselines.write(writing, shrunk)
+        output.say(f"{gone} findings left the baseline {writing}, {sum(shrunk.counts.values())} stay; none is added")
+    elif gone:
+        output.say(f"{gone} findings of the baseline are fixed; `--write-baseline` takes them off it")
+    return _replaced(results, new, old)
+
+
+def _replaced(results: Results, findings: tuple[FindingRecord, ...], silenced: tuple[FindingRecord, ...]) -> Results:
+    from dataclasses import replace
+
+    marked = tuple(each if each.silenced is not None else replace(each, silenced=("baseline", "")) for each in silenced)
+    return stable(replace(results, findings=findings, silenced=(*results.silenced, *marked)))
+
+
+def _status(
+    results: Results, found: targets.Found, arguments: argparse.Namespace, thresholds: dict[str, str | None]
+) -> int:
+    if any(counts(each, arguments.fail_on or thresholds.get(each.file)) for each in results.findings):
+        return 1
+    if results.checked:
+        return 0
+    only_empty = all(each.reason == "no Dockerfile in this folder" for each in found.skipped)
+    if found.targets and not results.skipped:
+        # Nothing had to be checked: an empty shard, or no file changed.
+        return 0
+    return 0 if arguments.allow_no_files and not found.targets and only_empty else 2
+
+
+def _with_progress(results: Iterator[FileResult], total: int, arguments: argparse.Namespace) -> Iterator[FileResult]:
+    """Shows a bar on a terminal while the results come in."""
+    if total < _FILES_WORTH_A_BAR or arguments.format != "human" or not sys.stderr.isatty():
+        yield from results
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(results, "checking", total, console=Console(stderr=True), transient=True)
+
+
+def _jobs(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError("must be a number from 1 to 1024")
+    return int(text)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

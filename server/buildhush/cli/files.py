@@ -1,0 +1,242 @@
+"""Finding Dockerfiles as people name them, and reading and writing them without losing a byte."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+STANDARD_INPUT = "-"
+MAXIMUM_SIZE = 32 * 1024 * 1024
+"""Larger files are not even read; the engine has its own, lower, bound and says so."""
+
+_NAME = re.compile(r"(?:dockerfile|containerfile)(?:\..+)?|.+\.(?:dockerfile|containerfile)", re.IGNORECASE)
+_NOT_A_DOCKERFILE = re.compile(r".*(?:\.dockerignore|~|\.sw[a-p]|\.orig|\.rej|\.md|\.py|\.go)", re.IGNORECASE)
+_NEVER_SEARCHED = frozenset({".git", ".hg", ".svn", ".jj"})
+
+
+class UnreadableError(Exception):
+    """A file that can't be read or written; the text says why, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceText:
+    """A file as read. `encoding` and `mark` (the byte order mark) give the same bytes back when it is written."""
+
+    text: str
+    encoding: str
+    mark: bytes
+
+    def encoded(self, text: str) -> bytes:
+        """The bytes of a text in this file's encoding."""
+        return self.mark + text.encode(self.encoding, "surrogateescape" if self.encoding == "utf-8" else "strict")
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file or folder that was not checked, and why."""
+
+    file: str
+    reason: str
+
+
+def looks_like_dockerfile(name: str) -> bool:
+    """Whether a search takes a file of that name."""
+    return _NAME.fullmatch(name) is not None and _NOT_A_DOCKERFILE.fullmatch(name) is None
+
+
+def read_source(path: Path | str) -> SourceText:
+    """Reads a file. Raises UnreadableError."""
+    try:
+        with open(path, "rb") as stream:
+            status = os.fstat(stream.fileno())
+            if stat.S_ISREG(status.st_mode) and status.st_size > MAXIMUM_SIZE:
+                raise UnreadableError(f"larger than {MAXIMUM_SIZE // (1024 * 1024)} MiB")
+            return decoded(stream.read(MAXIMUM_SIZE + 1))
+    except IsADirectoryError:
+        raise UnreadableError("is a folder") from None
+    except OSError as error:
+        raise UnreadableError(_in_words(error)) from None
+    except ValueError as error:
+        raise UnreadableError(str(error)) from None
+
+
+def decoded(data: bytes) -> SourceText:
+    """Text of a file's bytes: UTF-8, with undecodable bytes kept as surrogates, or UTF-16 when it is marked so.
+
+    A UTF-8 byte order mark stays in the text, where the Dockerfile reader knows it. Raises UnreadableError.
+    """
+    if len(data) > MAXIMUM_SIZE:
+        raise UnreadableError(f"larger than {MAXIMUM_SIZE // (1024 * 1024)} MiB")
+    for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
+        if data.startswith(mark):
+            try:
+                return SourceText(data[len(mark) :].decode(encoding), encoding, mark)
+            except UnicodeDecodeError:
+                raise UnreadableError("is marked as UTF-16 but is not") from None
+    if b"\0" in data[:8192]:
+        raise UnreadableError("is a binary file")
+    return SourceText(data.decode("utf-8", "surrogateescape"), "utf-8", b"")
+
+
+def read_text_or_none(path: Path) -> str | None:
+    """The text of a configuration file, None when it is not there or can't be read; for `load_config`."""
+    try:
+        return path.read_bytes().decode("utf-8", "replace")
+    except (OSError, ValueError):
+        return None
+
+
+def write_atomically(path: Path | str, data: bytes) -> None:
+    """Replaces a file's content in one step: whoever reads it, and after a crash, sees the old or the new file, whole.
+
+    A symbolic link stays one, its target is replaced. Mode and owner are kept. Raises UnreadableError.
+    """
+    target = os.path.realpath(path)
+    try:
+        status = os.stat(target) if os.path.exists(target) else None
+        if status is not None and not os.access(target, os.W_OK):
+            raise UnreadableError("is read-only")
+        handle, temporary = tempfile.mkstemp(prefix=".buildhush-", dir=os.path.dirname(target))
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            if status is not None:
+                os.chmod(temporary, stat.S_IMODE(status.st_mode))
+                _keep_owner(temporary, status)
+            else:
+                os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise UnreadableError(_in_words(error)) from None
+
+
+def search(folder: str, excludes: Callable[[Path], bool], skipped: list[Skipped]) -> Iterator[str]:
+    """Dockerfiles below a folder, sorted, named as the folder was named. Ignored files are left out.
+
+    Folders behind symbolic links are not entered (so a cycle can't trap the search); a link to a file is followed
+    when the file lies in the folder. Anything that can't be read is added to `skipped`.
+    """
+    root = os.path.realpath(folder)
+    yield from _search(folder, root, _Ignores.above(root), excludes, skipped)
+
+
+def _search(
+    shown: str, root: str, ignores: _Ignores, excludes: Callable[[Path], bool], skipped: list[Skipped]
+) -> Iterator[str]:
+    pending = [(shown, os.path.realpath(shown), ignores)]
+    found: list[str] = []
+    while pending:
+        shown, real, above = pending.pop()
+        try:
+            entries = sorted(os.scandir(shown), key=lambda entry: entry.name)
+        except OSError as error:
+            skipped.append(Skipped(shown, _in_words(error)))
+            continue
+        here = above.entering(real, entries)
+        for entry in entries:
+            path = os.path.join(real, entry.name)
+            name = entry.name if shown == "." else os.path.join(shown, entry.name)
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    wanted = entry.name not in _NEVER_SEARCHED and not here.ignores(path, folder=True)
+                    if wanted and not excludes(Path(path)):
+                        pending.append((name, path, here))
+                    continue
+                if not looks_like_dockerfile(entry.name) or not entry.is_file():
+                    continue
+            except OSError as error:
+                skipped.append(Skipped(name, _in_words(error)))
+                continue
+            if here.ignores(path, folder=False) or excludes(Path(path)):
+                continue
+            if entry.is_symlink() and not _within(os.path.realpath(path), root):
+                skipped.append(Skipped(name, "is a symbolic link out of the folder"))
+                continue
+            found.append(name)
+    yield from sorted(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ignores:
+    """The .gitignore files in force in a folder: (folder, compiled patterns), outermost first."""
+
+    specs: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def above(cls, root: str) -> _Ignores:
+        """Those of the folders above `root`, up to the top of its git work tree; none outside of one."""
+        above: list[str] = []
+        folder = root
+        while not os.path.exists(os.path.join(folder, ".git")):
+            parent = os.path.dirname(folder)
+            if parent == folder:
+                return cls()
+            folder = parent
+            above.append(folder)
+        ignores = cls()
+        top = above[-1] if above else root
+        ignores = ignores.reading(top, os.path.join(top, ".git", "info", "exclude"))
+        for folder in reversed(above):
+            ignores = ignores.reading(folder, os.path.join(folder, ".gitignore"))
+        return ignores
+
+    def entering(self, folder: str, entries: list[os.DirEntry[str]]) -> _Ignores:
+        """With the .gitignore of one more folder."""
+        if not any(entry.name == ".gitignore" for entry in entries):
+            return self
+        return self.reading(folder, os.path.join(folder, ".gitignore"))
+
+    def reading(self, folder: str, file: str) -> _Ignores:
+        text = read_text_or_none(Path(file))
+        if not text:
+            return self
+        import pathspec
+
+        try:
+            spec = pathspec.GitIgnoreSpec.from_lines(text.splitlines())
+        except ValueError:
+            return self
+        return _Ignores((*self.specs, (folder, spec)))
+
+    def ignores(self, path: str, *, folder: bool) -> bool:
+        """Whether git would ignore it; the innermost file that has a matching pattern decides."""
+        for base, spec in reversed(self.specs):
+            relative = os.path.relpath(path, base) + ("/" if folder else "")
+            verdict = spec.check_file(relative).include
+            if verdict is not None:
+                return bool(verdict)
+        return False
+
+
+def _within(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
+
+
+def _in_words(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()
+
+
+def _keep_owner(path: str, status: os.stat_result) -> None:
+    if hasattr(os, "chown") and (status.st_uid != os.geteuid() or status.st_gid != os.getegid()):
+        with contextlib.suppress(OSError):
+            os.chown(path, status.st_uid, status.st_gid)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,40 @@
+"""Checks files in several processes, in order, and survives one that dies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+
+from buildhush.cli.analysis import FileResult, Request, Target, check_file
+from buildhush.cli.records import SkippedRecord
+
+
+def check_files(chosen: Sequence[Target], request: Request, jobs: int) -> Iterator[FileResult]:
+    """The results in the order of the files.
+
+    When a process dies (out of memory, a crash in native code), the files that are left are checked each in a process
+    of its own, and the one at fault is reported as not checked.
+    """
+    done = 0
+    try:
+        with ProcessPoolExecutor(jobs) as executor:
+            # Small portions, because one large file must not hold up a long row of small ones.
+            chunk = max(1, min(16, len(chosen) // (jobs * 4)))
+            for result in executor.map(partial(check_file, request=request), chosen, chunksize=chunk):
+                done += 1
+                yield result
+        return
+    except BrokenProcessPool:
+        pass
+    for target in chosen[done:]:
+        yield _alone(target, request)
+
+
+def _alone(target: Target, request: Request) -> FileResult:
+    try:
+        with ProcessPoolExecutor(1) as executor:
+            return executor.submit(check_file, target, request).result()
+    except BrokenProcessPool:
+        return FileResult(target, skipped=SkippedRecord(target.shown, "the process that checked it died"))

@@ -1,0 +1,237 @@
+"""What a check found, as plain values: what is printed in every format, sent between processes and merged from shards.
+
+A record holds no secret's value: texts and source lines are masked before they get here. The JSON form is the
+contract that others script against (`to_json` and `from_json`); keys are added to it, never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Range:
+    """A range of a file: 1-based lines and columns, columns in code points, the end column exclusive."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a secret's way. `text`: the masked source line it starts on, None when unknown (merged results)."""
+
+    range: Range
+    message: str
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileEdit:
+    """Replace code points `start` to `end` (0-based, exclusive) of the file as read."""
+
+    file: str
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FixRecord:
+    """One fix. `passes`: options that `docker build` must be given afterwards."""
+
+    title: str
+    safety: str
+    preferred: bool
+    edits: tuple[FileEdit, ...]
+    passes: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRecord:
+    """One finding. `source` is (kind, name) or None. `fingerprint` stays the same when the lines move.
+
+    `silenced`: None, or ("comment" | "baseline", reason). `text`: the masked source line.
+    """
+
+    file: str
+    rule: str
+    severity: str
+    certainty: str
+    message: str
+    range: Range
+    sinks: tuple[str, ...]
+    source: tuple[str, str] | None
+    trail: tuple[Step, ...]
+    fixes: tuple[FixRecord, ...]
+    fingerprint: str
+    text: str | None = None
+    silenced: tuple[str, str] | None = None
+
+    @property
+    def order(self) -> tuple[str, int, int, str, str]:
+        """Sort key: file, position, rule."""
+        return (self.file, self.range.line, self.range.column, self.rule, self.message)
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemRecord:
+    """Something that is wrong with the file itself or with a comment in it; never counted as a finding."""
+
+    file: str
+    range: Range
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedRecord:
+    """A file that was not checked."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """All that one run found, sorted. `silenced` holds what comments and the baseline silenced."""
+
+    findings: tuple[FindingRecord, ...]
+    checked: int
+    skipped: tuple[SkippedRecord, ...] = ()
+    silenced: tuple[FindingRecord, ...] = ()
+    silenced_elsewhere: int = 0
+    problems: tuple[ProblemRecord, ...] = ()
+
+    @property
+    def suppressed(self) -> int:
+        """How many findings were silenced, also in merged runs that only gave their number."""
+        return len(self.silenced) + self.silenced_elsewhere
+
+
+def stable(results: Results) -> Results:
+    """The same results in the order in which they are always printed."""
+    return replace(
+        results,
+        findings=tuple(sorted(results.findings, key=lambda each: each.order)),
+        skipped=tuple(sorted(set(results.skipped), key=lambda each: (each.file, each.reason))),
+        silenced=tuple(sorted(results.silenced, key=lambda each: each.order)),
+        problems=tuple(sorted(set(results.problems), key=lambda each: (each.file, each.range, each.code))),
+    )
+
+
+def to_json(results: Results) -> dict[str, Any]:
+    """The documented JSON form."""
+    return {
+        "version": VERSION,
+        "findings": [_finding_to_json(finding) for finding in results.findings],
+        "files": {
+            "checked": results.checked,
+            "skipped": [{"file": each.file, "reason": each.reason} for each in results.skipped],
+        },
+        "suppressed": results.suppressed,
+        "problems": [
+            {"file": each.file, **_range_to_json(each.range), "code": each.code, "message": each.message}
+            for each in results.problems
+        ],
+    }
+
+
+def from_json(document: Mapping[str, Any]) -> Results:
+    """The way back. Raises ValueError when it is not what `to_json` writes."""
+    if document.get("version") != VERSION:
+        raise ValueError(f"expected version {VERSION} of buildhush's JSON results")
+    try:
+        files = document["files"]
+        return Results(
+            tuple(_finding_from_json(each) for each in document["findings"]),
+            int(files["checked"]),
+            tuple(SkippedRecord(str(each["file"]), str(each["reason"])) for each in files["skipped"]),
+            (),
+            int(document["suppressed"]),
+            tuple(
+                ProblemRecord(str(each["file"]), _range_from_json(each), str(each["code"]), str(each["message"]))
+                for each in document.get("problems", ())
+            ),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not buildhush's JSON results: {type(error).__name__} at {error}") from None
+
+
+def _finding_to_json(finding: FindingRecord) -> dict[str, Any]:
+    return {
+        "file": finding.file,
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "certainty": finding.certainty,
+        "message": finding.message,
+        **_range_to_json(finding.range),
+        "sinks": list(finding.sinks),
+        "source": None if finding.source is None else {"kind": finding.source[0], "name": finding.source[1]},
+        "trail": [{**_range_to_json(step.range), "message": step.message} for step in finding.trail],
+        "fixes": [
+            {
+                "title": fix.title,
+                "safety": fix.safety,
+                "preferred": fix.preferred,
+                "edits": [
+                    {"file": edit.file, "start": edit.start, "end": edit.end, "text": edit.text} for edit in fix.edits
+                ],
+                "passes": list(fix.passes),
+                "note": fix.note,
+            }
+            for fix in finding.fixes
+        ],
+        "fingerprint": finding.fingerprint,
+    }
+
+
+def _range_to_json(place: Range) -> dict[str, int]:
+    return {
+        "line": place.line,
+        "column": place.column,
+        "end_line": place.end_line,
+        "end_column": place.end_column,
+    }
+
+
+def _finding_from_json(value: Mapping[str, Any]) -> FindingRecord:
+    source = value["source"]
+    return FindingRecord(
+        file=str(value["file"]),
+        rule=str(value["rule"]),
+        severity=str(value["severity"]),
+        certainty=str(value["certainty"]),
+        message=str(value["message"]),
+        range=_range_from_json(value),
+        sinks=tuple(value["sinks"]),
+        source=None if source is None else (str(source["kind"]), str(source["name"])),
+        trail=tuple(Step(_range_from_json(step), str(step["message"])) for step in value["trail"]),
+        fixes=tuple(_fix_from_json(fix) for fix in value["fixes"]),
+        fingerprint=str(value.get("fingerprint", "")),
+    )
+
+
+def _fix_from_json(value: Mapping[str, Any]) -> FixRecord:
+    edits = tuple(
+        FileEdit(str(edit["file"]), int(edit["start"]), int(edit["end"]), str(edit["text"])) for edit in value["edits"]
+    )
+    return FixRecord(
+        str(value["title"]),
+        str(value["safety"]),
+        bool(value["preferred"]),
+        edits,
+        tuple(value.get("passes", ())),
+        str(value.get("note", "")),
+    )
+
+
+def _range_from_json(value: Mapping[str, Any]) -> Range:
+    return Range(int(value["line"]), int(value["column"]), int(value["end_line"]), int(value["end_column"]))
