@@ -42,7 +42,7 @@ from buildhush.shell.words import MAX_DEPTH, WordReader, closing_parenthesis
 from buildhush.text.spans import Span
 
 MAX_LENGTH = 500_000
-"""A longer script is one Opaque. The longest RUN of 3,500 real Dockerfiles has 60,000 characters."""
+"""A longer script is one Opaque. The longest RUN of 3,500 real Dockerfiles has 12,000 characters."""
 
 MAX_OPEN_BRACKETS = 400
 """A text with more brackets open at once is one Opaque: nobody wrote it, and every level costs a stack frame."""
@@ -81,7 +81,10 @@ def read(text: str) -> Script:
     whole = Span(0, len(text))
     if len(text) > MAX_LENGTH or _open_brackets(text) > MAX_OPEN_BRACKETS:
         return Script(_opaque(text, 0, len(text)), whole, True)
-    return ScriptReader(text).script(0, len(text))
+    try:
+        return ScriptReader(text).script(0, len(text))
+    except RecursionError:  # MAX_DEPTH leaves room for a normal stack; the caller's may be deep already.
+        return Script(_opaque(text, 0, len(text)), whole, True)
 
 
 def _open_brackets(text: str) -> int:
@@ -109,6 +112,7 @@ class ScriptReader(WordReader):
     def __init__(self, text: str, depth: int = 0) -> None:
         super().__init__(text, depth)
         self._resume: dict[int, int] = {}  # From the end of a line with here-documents to the end of their last line.
+        self._marked_line = (0, -1)  # The last line that a here-document was found on, from its first marker on.
 
     def script(self, start: int, limit: int) -> Script:
         body, _ = self._list(start, limit)
@@ -315,8 +319,10 @@ class ScriptReader(WordReader):
             start = self._blanks(offset + len(keyword), limit)
             match = _COPROC_NAME.match(text, start, limit)
             start = match.end() if match else start
-            if start < limit and text[start] not in ";&|\n)":
+            if start < limit and text[start] not in ";&|\n)" and self.depth < MAX_DEPTH:
+                self.depth += 1
                 command, end = self._command(start, limit)
+                self.depth -= 1
                 return Sequence((command,), (True,), Span(offset, end)), end
         elif keyword == "[[":
             return self._redirected(*self._test(offset, limit), limit)
@@ -511,7 +517,10 @@ class ScriptReader(WordReader):
         source = text[delimiter.span.start : delimiter.span.end]
         quoted = any(character in source for character in "'\"\\")
         name = "".join(p.text if isinstance(p, Literal) else text[p.span.start : p.span.end] for p in delimiter.parts)
-        line_end = end_of_logical_line(text, offset)
+        begun, line_end = self._marked_line
+        if not begun <= offset <= line_end:
+            line_end = end_of_logical_line(text, offset)
+            self._marked_line = (offset, line_end)
         if line_end >= limit:
             self.problems = True
             return None, quoted

@@ -22,7 +22,7 @@ from buildhush.shell.skeleton import Skeleton
 from buildhush.text.spans import Span
 
 MAX_DEPTH = 40
-"""How deep substitutions and compound commands may nest; what lies deeper is not read. Real scripts stay below 12."""
+"""How deep substitutions and compound commands may nest; what lies deeper is not read. Real scripts stay below 8."""
 
 BREAKS = " \t\n\r;&|<>()"
 """Characters that end an unquoted word. A carriage return is one for us: it comes from a CRLF file."""
