@@ -37,6 +37,8 @@ class Document:
         self.path = path_of(uri)
         self.is_dockerfile = _is_dockerfile(uri, language)
         self.changes = 0
+        self.notes: dict[str, Any] = {}
+        """What features remember of this document from one request to the next."""
         self._lines: LineIndex | None = None
         self._analysis: Analysis | None = None
         self._analysed = -1

@@ -246,14 +246,11 @@ class BuildhushProtocol(LanguageServerProtocol):
             self.output.write(body)
 
     def _send(self, message: dict[str, Any]) -> None:
-        self.send_encoded(json.dumps(message, default=self._plain, separators=(",", ":")).encode())
+        self.send_encoded(json.dumps(message, default=self.plain, separators=(",", ":")).encode())
 
-    def _plain(self, value: Any) -> Any:
+    def plain(self, value: Any) -> Any:
+        """An lsprotocol object as plain JSON."""
         return self._converter.unstructure(value)
-
-    def encode(self, value: Any) -> bytes:
-        """An lsprotocol object or plain JSON as JSON text."""
-        return json.dumps(value, default=self._plain, separators=(",", ":")).encode()
 
 
 class Later:
