@@ -2,9 +2,9 @@
 
     python -m tests.buildkit.build_once [--arg NAME] [--secret ID[=CONTENT]] [--file PATH[=CONTENT]] [--old] FILE|-
 
-FILE is a Dockerfile (base images: `oracle-base`, `oracle-tools`) or a case file (`.md`, all its cases, or those named by
-`--case ID`). Secrets of mounts and ARGs without a default get a canary without being named. `--log` prints the steps'
-output. `--old` uses dockerd 20.10.
+FILE is a Dockerfile (base images: `oracle-base`, `oracle-tools`) or a case file (`.md`, all its cases, or those
+named by `--case ID`). Secrets of mounts and ARGs without a default get a canary without being named. `--log` prints
+the steps' output. `--old` uses dockerd 20.10.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from buildhush.verify.engine import Engine, EngineError
-from buildhush.verify.observe import ObservedBuild
-
 from tests.buildkit.casefile import Case, CaseInput, cases_of, observe_case, prepare
 from tests.buildkit.engine import EngineMissing, running_buildkit, running_old_docker
+
+from buildhush.verify.engine import Engine, EngineError
+from buildhush.verify.observe import ObservedBuild
 
 
 def describe(build: ObservedBuild) -> list[str]:

@@ -13,9 +13,9 @@
     RUN ...
     ```
 
-The word before the middle dot is the case's id. `- secret ID`, `- arg NAME` and `- file PATH` (in the build context) give
-a canary each; after a colon stands the content, with `{canary}` for the canary and `\\n` for a line end (a file without
-`{canary}` is an ordinary file). Secrets that a mount names need no line. `@LIT@` in the Dockerfile is a canary written
+The word before the middle dot is the case's id. `- secret ID`, `- arg NAME` and `- file PATH` (in the build context)
+give a canary each; after a colon stands the content, with `{canary}` for the canary and `\\n` for a line end (a file
+without `{canary}` is an ordinary file). Secrets that a mount names need no line. `@LIT@` in the Dockerfile is a canary written
 into it, called `literal:literal`. The base images are `oracle-base` and `oracle-tools`.
 """
 
@@ -27,12 +27,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.buildkit.engine import images
+
 from buildhush.verify.canaries import Canary, make_canary
 from buildhush.verify.engine import BuildRequest, Engine
 from buildhush.verify.observe import ObservedBuild, observe_build
 from buildhush.verify.outline import read_outline
-
-from tests.buildkit.engine import images
 
 CASES = Path(__file__).parent / "cases"
 

@@ -18,11 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.buildkit.setup_engine import BUILDKIT_VERSION, IMAGE_RECIPE, cache_folder
+
 from buildhush.verify.buildctl import BuildctlEngine
 from buildhush.verify.docker_cli import DockerEngine
 from buildhush.verify.engine import EngineError
-
-from tests.buildkit.setup_engine import BUILDKIT_VERSION, IMAGE_RECIPE, cache_folder
 
 HOW_TO_GET_ONE = "no BuildKit, get one with `python -m tests.buildkit.setup_engine` (Linux, root, Debian's apt and Go)"
 START_SECONDS = 20.0
@@ -82,8 +82,9 @@ def running_old_docker() -> Iterator[DockerEngine]:
             for name in images():
                 archive = cache_folder() / "images" / f"{name}.tar"
                 environment = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+                host = engine.host or ""
                 subprocess.run(
-                    [engine.docker, "--host", engine.host or "", "import", "--change", f"ENV {environment}", str(archive), name],
+                    [engine.docker, "--host", host, "import", "--change", f"ENV {environment}", str(archive), name],
                     check=True, capture_output=True, env={**os.environ, "DOCKER_CONFIG": str(state)},
                 )  # fmt: skip
             yield engine

@@ -21,11 +21,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from buildhush.verify.engine import Engine
-from buildhush.verify.observe import Evidence, ObservedBuild
-
 from tests.buildkit.casefile import Case, observe_case, read_cases
 from tests.buildkit.engine import EngineMissing, running_buildkit, running_old_docker
+
+from buildhush.verify.engine import Engine
+from buildhush.verify.observe import Evidence, ObservedBuild
 
 TRUTH = Path(__file__).parent / "truth.json"
 

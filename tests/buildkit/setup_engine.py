@@ -33,26 +33,74 @@ from pathlib import Path
 
 BUILDKIT_VERSION = "v0.34.2"
 BUILDKIT_MODULE = "github.com/moby/buildkit"
-IMAGE_RECIPE = "1"
+IMAGE_RECIPE = "2"
 """Raised when the content of the images changes, so that an old cache is rebuilt."""
 
 HOST_PACKAGES = ("runc", "busybox-static")
 OLD_ENGINE_PACKAGES = ("docker.io", "containerd")
-TOOL_PACKAGES = (
-    "base-passwd bash bzip2 coreutils curl dash diffutils findutils gawk gettext-base git gpg gpg-agent grep gzip jq "
-    "mawk mount openssh-client openssl procps python3-minimal rsync sed tar util-linux xxd xz-utils zip unzip patch make "
-    "ca-certificates"
-).split()
+TOOL_PACKAGES = [
+    "base-passwd",
+    "bash",
+    "busybox-static",
+    "bzip2",
+    "ca-certificates",
+    "coreutils",
+    "curl",
+    "dash",
+    "diffutils",
+    "findutils",
+    "gawk",
+    "gettext-base",
+    "git",
+    "gpg",
+    "gpg-agent",
+    "grep",
+    "gzip",
+    "jq",
+    "make",
+    "mawk",
+    "mount",
+    "openssh-client",
+    "openssl",
+    "patch",
+    "procps",
+    "python3",
+    "rsync",
+    "sed",
+    "tar",
+    "unzip",
+    "util-linux",
+    "xxd",
+    "xz-utils",
+    "zip",
+]
 
 PASSWD = (
     "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\nnobody:x:65534:65534::/nonexistent:/bin/sh\n"
 )
 GROUP = "root:x:0:\napp:x:1000:\nnogroup:x:65534:\n"
 FOLDERS = {
-    "app": 0o755, "bin": 0o755, "dev": 0o755, "etc": 0o755, "home": 0o755, "home/app": 0o755, "opt": 0o755, "proc": 0o755,
-    "root": 0o700, "run": 0o755, "srv": 0o755, "sys": 0o755, "tmp": 0o1777, "usr": 0o755, "usr/bin": 0o755, "usr/local": 0o755,
-    "usr/local/bin": 0o755, "var": 0o755, "var/tmp": 0o1777, "etc/ssl": 0o755,
-}  # fmt: skip
+    "app": 0o755,
+    "bin": 0o755,
+    "dev": 0o755,
+    "etc": 0o755,
+    "home": 0o755,
+    "home/app": 0o755,
+    "opt": 0o755,
+    "proc": 0o755,
+    "root": 0o700,
+    "run": 0o755,
+    "srv": 0o755,
+    "sys": 0o755,
+    "tmp": 0o1777,
+    "usr": 0o755,
+    "usr/bin": 0o755,
+    "usr/local": 0o755,
+    "usr/local/bin": 0o755,
+    "var": 0o755,
+    "var/tmp": 0o1777,
+    "etc/ssl": 0o755,
+}
 
 
 class StepFailed(Exception):
@@ -181,7 +229,8 @@ def _unpack_tools(root: Path, packages: Path) -> None:
         _run("dpkg", "-x", package, root)
     for waste in ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian",
                   "usr/share/bash-completion", "usr/share/perl", "usr/lib/x86_64-linux-gnu/perl", "usr/share/i18n",
-                  "usr/lib/x86_64-linux-gnu/gconv", "var/lib", "var/cache", "usr/share/zoneinfo", "lib/systemd"):  # fmt: skip
+                  "usr/lib/x86_64-linux-gnu/gconv", "var/lib", "var/cache", "usr/share/zoneinfo",
+                  "lib/systemd"):  # fmt: skip
         shutil.rmtree(root / waste, ignore_errors=True)
     for link, target in (("bin/sh", "dash"), ("usr/bin/awk", "mawk"), ("usr/bin/python3", "python3.11")):
         path = root / link
@@ -274,7 +323,9 @@ def _write_layout(folder: Path, layer: bytes, name: str) -> None:
     configuration = {
         "created": created, "architecture": "amd64", "os": "linux",
         "config": {
-            "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"], "Cmd": ["/bin/sh"], "WorkingDir": "/",
+            "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+            "Cmd": ["/bin/sh"],
+            "WorkingDir": "/",
         },
         "rootfs": {"type": "layers", "diff_ids": [layer_entry["digest"]]},
         "history": [{"created": created, "created_by": f"{name} root file system"}],

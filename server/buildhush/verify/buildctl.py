@@ -239,7 +239,8 @@ def _last_line(lines: list[str]) -> str:
 
 def _is_connection_failure(messages: list[str]) -> bool:
     text = "\n".join(messages)
-    return any(sign in text for sign in ("connection refused", "failed to list workers", "no such file or directory", "Unavailable", "permission denied"))  # fmt: skip
+    signs = ("connection refused", "failed to list workers", "no such file", "Unavailable", "permission denied")
+    return any(sign in text for sign in signs)
 
 
 def _is_no_space(messages: list[str]) -> bool:

@@ -141,9 +141,7 @@ def unpacked(data: bytes, depth: int = 0) -> Iterator[bytes]:
 def _inner_data(data: bytes) -> Iterator[bytes]:
     if data.startswith(b"\x1f\x8b"):
         yield from _streams(data, b"\x1f\x8b", zlib.MAX_WBITS | 16)
-    elif data.startswith((b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")):
-        yield from _streams(data, b"x", zlib.MAX_WBITS)
-    elif data.startswith(b"PACK"):
+    elif data.startswith((b"x\x01", b"x\x5e", b"x\x9c", b"x\xda", b"PACK")):
         yield from _streams(data, b"x", zlib.MAX_WBITS)
     elif data.startswith(b"BZh"):
         yield from _decompress(bz2.BZ2Decompressor(), data)

@@ -2,7 +2,7 @@
 
 An engine builds one Dockerfile with canaries instead of secrets and hands back everything a third party could look at:
 the steps with their names and output apart, the client's own error text, the image, the exported cache, provenance.
-Nothing here reads a real secret. All files an engine writes are below the work folder that the caller gives and removes.
+Nothing here reads a real secret. All files an engine writes are below the work folder that its caller removes.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class BuildRequest:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One vertex of the build: its name as the log shows it (variables expanded), what its command printed, its error."""
+    """One vertex of the build: its name as the log shows it (variables expanded), what it printed, its error."""
 
     name: str = field(repr=False)
     output: str = field(repr=False)
@@ -94,14 +94,16 @@ class BuildResult:
 
 
 Progress = Callable[[str, str], None]
-"""Called with a step's name and `started`, `cached`, `done` or `failed`; the name may hold a canary: redact before showing."""
+"""Called with a step's name and `started`, `cached`, `done` or `failed`; the name may hold a canary: redact it."""
 
 
 class Engine(Protocol):
     """A builder. `build` raises EngineError when there was no build; a Dockerfile that fails is a BuildResult."""
 
-    exports_cache: bool
-    """Whether `with_cache` gives a cache; without, stages are looked at by building each with `target`."""
+    @property
+    def exports_cache(self) -> bool:
+        """Whether `with_cache` gives a cache; without, stages are looked at by building each with `target`."""
+        ...
 
     def identity(self) -> EngineIdentity: ...
 
@@ -125,7 +127,7 @@ def without_syntax_line(dockerfile: str) -> str:
 
 
 def write_inputs(request: BuildRequest, work: Path) -> Path:
-    """Writes `Dockerfile`, its ignore file and `secret-N` files (mode 0600) to the work folder; the Dockerfile's folder."""
+    """Writes `Dockerfile`, its ignore file and `secret-N` files (mode 0600); returns the folder of the Dockerfile."""
     folder = work / "dockerfile"
     folder.mkdir(exist_ok=True)
     text = request.dockerfile if request.declared_frontend else without_syntax_line(request.dockerfile)

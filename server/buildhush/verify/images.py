@@ -1,7 +1,7 @@
 """Reads an exported image or cache: layers with their files and deletions, configuration, history, attestations.
 
-Forms: an OCI layout folder (index.json, blobs/) and a tar of `docker save`. Format: the OCI image specification; deletions
-in a layer are `.wh.NAME` and `.wh..wh..opq` entries.
+Forms: an OCI layout folder (index.json, blobs/) and a tar of `docker save`. Format: the OCI image specification;
+deletions in a layer are `.wh.NAME` and `.wh..wh..opq` entries.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image: layers from the base up, its configuration (history included) and its attestations as they are stored."""
+    """An image: layers from the base up, its configuration (history included), its attestations as they are stored."""
 
     layers: tuple[Layer, ...]
     configuration: bytes = field(repr=False)

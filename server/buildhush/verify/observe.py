@@ -1,7 +1,7 @@
 """Where canaries turned up: the sinks of a finished build, with the layer, file, step or mount at fault.
 
-Sinks are those of the facts page: `layer`, `stage`, `config`, `log`, `cache`, `context`, `provenance`. A sink that could
-not be looked at (the build failed, the engine cannot export it) is in `not_looked_at`, never silently clean.
+Sinks are those of the facts page: `layer`, `stage`, `config`, `log`, `cache`, `context`, `provenance`. A sink
+that could not be looked at (the build failed, the engine cannot export it) is in `not_looked_at`, never silently clean.
 No text that leaves this module holds a canary: paths, step names and instructions are redacted.
 """
 
@@ -28,7 +28,7 @@ from buildhush.verify.images import (
     layer_files,
     read_image,
 )
-from buildhush.verify.outline import CacheMount, Outline, read_outline
+from buildhush.verify.outline import CacheMount, Outline, read_outline, with_named_stages
 
 SINKS = ("layer", "stage", "config", "log", "cache", "context", "provenance")
 
@@ -100,6 +100,11 @@ class _Findings:
         for canary in found_in(self.canaries, data):
             self.add(canary, evidence)
 
+    def any_only_in_layer(self) -> bool:
+        """Whether a canary is in a layer of the image and not known to be in one of another stage."""
+        sinks = ({item.sink for item in evidence} for evidence in self._evidence.values())
+        return any("layer" in found and "stage" not in found for found in sinks)
+
     def observations(self) -> tuple[Observation, ...]:
         hidden_from_us = frozenset(self.not_looked_at)
         return tuple(
@@ -118,7 +123,7 @@ def observe_build(
 ) -> ObservedBuild:
     """Builds once and looks everywhere; every file and cache mount made for it is gone afterwards.
 
-    `context_files` are paths below the request's context that hold a canary: written fresh by the caller for this build.
+    `context_files` are paths below the request's context that hold a canary: written fresh for this build.
     `scratch` is a folder for temporary files, the system's when None. Raises EngineError when there was no build.
     """
     outline = read_outline(request.dockerfile)
@@ -133,7 +138,8 @@ def observe_build(
             _look_at_log(result, findings)
             _look_at_exports(result, request, findings)
             watch.look(findings)
-            if not engine.exports_cache:
+            if not engine.exports_cache or findings.any_only_in_layer():
+                # A COPY of one file can give a layer with the same bytes as the builder's: one blob in the cache.
                 _look_at_stages_by_target(engine, request, outline, result, findings, work)
         finally:
             # Also empties the mounts, so it has to happen whatever else went wrong.
@@ -284,7 +290,7 @@ def _look_at_stage_layer(layer: Layer, label: str | None, findings: _Findings) -
 def _look_at_stages_by_target(
     engine: Engine, request: BuildRequest, outline: Outline, result: BuildResult, findings: _Findings, work: Path
 ) -> None:
-    """For an engine that exports no cache: builds every other stage that the build needed, and looks at its layers."""
+    """Builds every other stage that the build needed, and looks at its layers."""
     if not outline.stages:
         return
     final = outline.stage(request.target) if request.target is not None else outline.stages[-1]
@@ -293,14 +299,15 @@ def _look_at_stages_by_target(
         return
     exported = {stage.index for stage in outline.ancestors(final)}
     names = [step.name for step in result.steps]
+    named = with_named_stages(request.dockerfile, outline)
     for stage in outline.stages:
-        label = stage.name or f"stage-{stage.index}"
+        label = stage.step_label
         if stage.index in exported or not any(name.startswith(f"[{label} ") for name in names):
             continue
         folder = work / f"stage-{stage.index}"
         folder.mkdir()
         # Not from the cache: a cached step may be another build's, with another secret in it.
-        stage_result = engine.build(replace(request, target=stage.label), folder)
+        stage_result = engine.build(replace(request, dockerfile=named, target=stage.target), folder)
         if stage_result.image is None:
             findings.not_looked_at.add("stage")
             continue
@@ -359,14 +366,14 @@ def _reader_dockerfile(dockerfile: str, outline: Outline, mounts: Sequence[Cache
 
     Each reader starts from the external base image of the stage that mounts the cache: what ran there has a shell.
     """
-    lines = [dockerfile.rstrip("\n")]
+    lines = [with_named_stages(dockerfile, outline).rstrip("\n")]
     copies = []
     nonce = uuid.uuid4().hex
     for number, mount in enumerate(mounts):
         chain = outline.ancestors(outline.stages[mount.stage])
         base = chain[-1].base
         if base.lower() == "scratch":
-            base = chain[0].label if chain[0].name is not None else str(chain[0].index)
+            base = chain[0].target
         lines.append(f"FROM {base} AS {READER_STAGE}-{number}")
         # Ids and targets may hold variables of the stage.
         lines += [
@@ -376,9 +383,11 @@ def _reader_dockerfile(dockerfile: str, outline: Outline, mounts: Sequence[Cache
         # The shell form needs the default shell of the base, not one that the stage has set.
         lines.append('SHELL ["/bin/sh", "-c"]')
         options = ",".join(["type=cache", f"id={mount.identifier}", "target=/buildhush-cache", *mount.fields])
+        # Emptied with rm alone: not every find has -delete. The nonce keeps the engine from reusing an older reader,
+        # and the number from taking two readers for one: the id of a cache mount is not part of a step's cache key.
         command = (
-            f"mkdir -p /buildhush-out && cp -a /buildhush-cache/. /buildhush-out/ && "
-            f"find /buildhush-cache -mindepth 1 -delete; : {nonce}"
+            "mkdir -p /buildhush-out && cp -a /buildhush-cache/. /buildhush-out/ && "
+            f"rm -rf /buildhush-cache/* /buildhush-cache/.[!.]* /buildhush-cache/..?* && : {nonce} {number}"
         )
         lines.append(f"RUN --mount={options} {command}")
         copies.append(f"COPY --from={READER_STAGE}-{number} /buildhush-out /{number}")
@@ -388,7 +397,7 @@ def _reader_dockerfile(dockerfile: str, outline: Outline, mounts: Sequence[Cache
 
 @dataclass
 class ContextWatch:
-    """Tells which files of the context the client sent to the builder: it has to read them, which moves their access time.
+    """Tells which files of the context the client sent to the builder: reading one moves its access time.
 
     On a file system that keeps no access times (noatime) the sink `context` is not looked at.
     """

@@ -14,13 +14,17 @@ _HEREDOC = re.compile(r"(?<!<)<<(-?)\s*([\"']?)([A-Za-z_][A-Za-z0-9_.]*)\2")
 _FROM = re.compile(r"(?:--\S+\s+)*(\S+)(?:\s+as\s+(\S+))?\s*$", re.IGNORECASE)
 
 
+STAGE_PREFIX = "buildhush-stage-"
+
+
 @dataclass(frozen=True, slots=True)
 class OutlineInstruction:
-    """One instruction: keyword in upper case, the text after it with continuations joined, 0-based first line."""
+    """One instruction: keyword in upper case, the text after it with continuations joined, 0-based lines."""
 
     keyword: str
     text: str = field(repr=False)
     line: int
+    last_line: int
     original: str = field(repr=False)
 
 
@@ -36,16 +40,26 @@ class CacheMount:
 
 @dataclass(frozen=True, slots=True)
 class OutlineStage:
-    """A stage: its base as written, its name in lower case or None, and its instructions without the FROM."""
+    """A stage: its base as written, its name in lower case or None, and its instructions without the FROM.
+
+    `last_line` is the 0-based line on which its FROM ends.
+    """
 
     index: int
     base: str
     name: str | None
+    last_line: int
     instructions: tuple[OutlineInstruction, ...]
 
     @property
-    def label(self) -> str:
-        return self.name if self.name is not None else str(self.index)
+    def step_label(self) -> str:
+        """The stage's name in the names of its steps."""
+        return self.name if self.name is not None else f"stage-{self.index}"
+
+    @property
+    def target(self) -> str:
+        """What names the stage as a target after `with_named_stages`."""
+        return self.name if self.name is not None else f"{STAGE_PREFIX}{self.index}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +99,16 @@ class Outline:
         """Every cache mount of every RUN, once for each id and set of options."""
         found: dict[CacheMount, None] = {}
         for stage in self.stages:
-            for instruction in stage.instructions:
-                if instruction.keyword == "RUN":
-                    found.update(dict.fromkeys(_cache_mounts(stage.index, instruction.text)))
+            for text in _run_texts(stage):
+                found.update(dict.fromkeys(_cache_mounts(stage.index, text)))
         return tuple(found)
 
     def secret_ids(self) -> tuple[str, ...]:
         """Ids of all secret mounts, in order of appearance; ids with variables are left out."""
         found: dict[str, None] = {}
         for stage in self.stages:
-            for instruction in stage.instructions:
-                if instruction.keyword != "RUN":
-                    continue
-                for options in _mounts(instruction.text):
+            for text in _run_texts(stage):
+                for options in _mounts(text):
                     values = dict(option.partition("=")[::2] for option in options)
                     name = values.get("id") or values.get("source") or values.get("src")
                     target = values.get("target") or values.get("dst") or values.get("destination")
@@ -115,6 +126,16 @@ class Outline:
 
 def _argument_names(text: str) -> tuple[str, ...]:
     return tuple(word.partition("=")[0] for word in text.split())
+
+
+def _run_texts(stage: OutlineStage) -> Iterator[str]:
+    """The texts of the stage's RUNs, those behind ONBUILD included."""
+    for instruction in stage.instructions:
+        keyword, text = instruction.keyword, instruction.text
+        if keyword == "ONBUILD":
+            keyword, _, text = text.partition(" ")
+        if keyword.upper() == "RUN":
+            yield text
 
 
 def _mounts(text: str) -> Iterator[tuple[str, ...]]:
@@ -146,18 +167,30 @@ def _cache_mounts(stage: int, text: str) -> Iterator[CacheMount]:
 def read_outline(dockerfile: str) -> Outline:
     """The outline of any text; what is not a Dockerfile gives an outline without stages."""
     before: list[OutlineInstruction] = []
-    stages: list[tuple[str, str | None, list[OutlineInstruction]]] = []
+    stages: list[tuple[str, str | None, int, list[OutlineInstruction]]] = []
     for instruction in _instructions(dockerfile):
         if instruction.keyword == "FROM":
             match = _FROM.match(instruction.text)
             base, name = (match[1], match[2]) if match else (instruction.text, None)
-            stages.append((base, name.lower() if name else None, []))
+            stages.append((base, name.lower() if name else None, instruction.last_line, []))
         elif stages:
-            stages[-1][2].append(instruction)
+            stages[-1][3].append(instruction)
         else:
             before.append(instruction)
-    built = (OutlineStage(index, base, name, tuple(items)) for index, (base, name, items) in enumerate(stages))
+    built = (
+        OutlineStage(index, base, name, last_line, tuple(items))
+        for index, (base, name, last_line, items) in enumerate(stages)
+    )
     return Outline(tuple(before), tuple(built))
+
+
+def with_named_stages(dockerfile: str, outline: Outline) -> str:
+    """The Dockerfile in which every stage has a name: a current frontend takes no number for a target or a FROM."""
+    lines = dockerfile.split("\n")
+    for stage in outline.stages:
+        if stage.name is None:
+            lines[stage.last_line] = f"{lines[stage.last_line].rstrip()} AS {stage.target}"
+    return "\n".join(lines)
 
 
 def _instructions(dockerfile: str) -> Iterator[OutlineInstruction]:
@@ -171,10 +204,11 @@ def _instructions(dockerfile: str) -> Iterator[OutlineInstruction]:
         if not words or words[0].startswith("#"):
             continue
         keyword, text = words[0].upper(), words[1] if len(words) > 1 else ""
+        last = number - 1
         if keyword in ("RUN", "COPY", "ADD", "ONBUILD"):
             for match in _HEREDOC.finditer(text):
                 number = _after_heredoc(lines, number, match[3], strip_tabs=bool(match[1]))
-        yield OutlineInstruction(keyword, text, first, "\n".join(lines[first:number]))
+        yield OutlineInstruction(keyword, text, first, last, "\n".join(lines[first:number]))
 
 
 def _joined_line(lines: list[str], number: int, escape: str) -> tuple[str, int]:
