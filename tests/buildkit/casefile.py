@@ -15,8 +15,8 @@
 
 The word before the middle dot is the case's id. `- secret ID`, `- arg NAME` and `- file PATH` (in the build context)
 give a canary each; after a colon stands the content, with `{canary}` for the canary and `\\n` for a line end (a file
-without `{canary}` is an ordinary file). Secrets that a mount names need no line. `@LIT@` in the Dockerfile is a canary written
-into it, called `literal:literal`. The base images are `oracle-base` and `oracle-tools`.
+without `{canary}` is an ordinary file). Secrets that a mount names need no line. `@LIT@` in the Dockerfile is a canary
+written into it, called `literal:literal`. The base images are `oracle-base` and `oracle-tools`.
 """
 
 from __future__ import annotations
