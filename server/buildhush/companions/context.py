@@ -1,0 +1,189 @@
+"""The build context of a Dockerfile, as far as secrets go: which files in it look like secrets and are sent along.
+
+It lists names and never opens a file other than the ignore files. Symbolic links are neither followed nor listed:
+BuildKit sends a link as a link. The walk is bounded; `complete` is False for a context that is larger than that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from buildhush.companions.dockerignore import IgnoreRules, ignore_files, matches_source, read_rules
+from buildhush.knowledge.files import classify_file
+
+MAX_ENTRIES = 20_000
+MAX_DEPTH = 12
+_MAX_IGNORE_FILE = 1 << 20
+
+# Other people's code and test data: what looks like a secret there is a sample, and it makes walks long.
+_SKIPPED_FOLDERS = frozenset(
+    {
+        *(
+            ".git",
+            ".hg",
+            ".svn",
+            "node_modules",
+            "vendor",
+            ".venv",
+            "venv",
+            "site-packages",
+            "__pycache__",
+            ".tox",
+            ".nox",
+        ),
+        *(
+            ".mypy_cache",
+            ".pytest_cache",
+            ".ruff_cache",
+            ".cache",
+            ".terraform",
+            ".idea",
+            ".gradle",
+            "testdata",
+            "fixtures",
+        ),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildContext:
+    """One listing of a context. Make it with `read_context`; `refreshed` gives a newer one, or itself.
+
+    `root`: absolute path of the context. `dockerfile`: path of the Dockerfile, or None when it isn't a file.
+    `ignore_path`: the ignore file in force, None when there is none. `secret_files`: paths relative to the root, with
+    slashes, sorted, that look like secrets and survive the rules. `complete`: the walk saw the whole context.
+    """
+
+    root: str
+    dockerfile: str | None
+    ignore_path: str | None
+    rules: IgnoreRules
+    secret_files: tuple[str, ...]
+    complete: bool
+    _seen: tuple[tuple[str, int], ...] = field(repr=False, compare=False)
+    _ignore_text: str | None = field(default=None, repr=False, compare=False)
+
+    def secret_files_below(self, source: str) -> tuple[str, ...]:
+        """The secret-looking files that `COPY source` takes along, relative to the root.
+
+        Files that only may hold a secret (`.npmrc`) are among them: `classify_file(path).certain` tells.
+        """
+        return tuple(path for path in self.secret_files if matches_source(source, path))
+
+    def survives(self, path: str) -> bool:
+        """Whether a file at `path` (relative to the root) would be sent."""
+        return not self.rules.ignores(path)
+
+    def exists(self, path: str) -> bool | None:
+        """Whether the context has `path`; None for a pattern, a variable, or a place outside the context."""
+        if any(character in path for character in "*?[$"):
+            return None
+        relative = os.path.normpath(path.lstrip("/") or ".")
+        if relative.startswith(".."):
+            return None
+        return os.path.lexists(os.path.join(self.root, relative)) and self.survives(relative.replace(os.sep, "/"))
+
+    def refreshed(self) -> BuildContext:
+        """This context when no folder and no ignore file has changed since, else a new listing."""
+        if all(_stamp(path) == stamp for path, stamp in self._seen):
+            return self
+        return read_context(self.root, self.dockerfile, self._ignore_text)
+
+
+def read_context(root: str, dockerfile: str | None = None, ignore_text: str | None = None) -> BuildContext:
+    """List the context below `root`.
+
+    `ignore_text`: the ignore file's text when an editor holds a newer one than the disk; it replaces what is there.
+
+    Never raises for the file system: folders that can't be read count as empty.
+    """
+    root = os.path.abspath(root)
+    candidates = ignore_files(dockerfile or os.path.join(root, "Dockerfile"), root)
+    ignore_path = next((path for path in candidates if os.path.isfile(path)), None)
+    stamps = tuple((path, _stamp(path)) for path in candidates)
+    rules = read_rules(ignore_text if ignore_text is not None else _text_of(ignore_path))
+    walk = _Walk(rules)
+    secret_files = tuple(sorted(walk.secret_files(root)))
+    seen = (*stamps, *walk.folders)
+    return BuildContext(root, dockerfile, ignore_path, rules, secret_files, walk.complete, seen, ignore_text)
+
+
+class _Walk:
+    """One bounded walk. `folders`: what was listed, with the time stamps from before it was listed."""
+
+    def __init__(self, rules: IgnoreRules) -> None:
+        self.rules = rules
+        self.complete = True
+        self.folders: list[tuple[str, int]] = []
+        self._left = MAX_ENTRIES
+
+    def secret_files(self, root: str) -> Iterator[str]:
+        pending = [(root, "", 0)]
+        while pending:
+            folder, prefix, depth = pending.pop()
+            self.folders.append((folder, _stamp(folder)))
+            for entry in _entries(folder, self._left + 1):
+                self._left -= 1
+                if self._left < 0:
+                    self.complete = False
+                    return
+                relative = prefix + entry.name
+                if _is_folder(entry):
+                    if entry.name in _SKIPPED_FOLDERS or self._lost(relative):
+                        continue
+                    if depth + 1 >= MAX_DEPTH:
+                        self.complete = False
+                        continue
+                    pending.append((entry.path, relative + "/", depth + 1))
+                elif classify_file(relative).secret and _is_file(entry) and not self.rules.ignores(relative):
+                    yield relative
+
+    def _lost(self, folder: str) -> bool:
+        """Whether nothing below an ignored folder can come back."""
+        return not self.rules.has_exceptions and self.rules.ignores(folder)
+
+
+def _entries(folder: str, limit: int) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(islice(entries, limit), key=lambda entry: entry.name)
+    except OSError:
+        return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file(follow_symlinks=False)
+    except OSError:
+        return False
+
+
+def _stamp(path: str) -> int:
+    """When a folder's listing or a file last changed, in nanoseconds; 0 when it is not there."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return 0
+    return status.st_mtime_ns
+
+
+def _text_of(path: str | None) -> str:
+    if path is None:
+        return ""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(_MAX_IGNORE_FILE).decode("utf-8", "replace")
+    except OSError:
+        return ""
