@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import logging
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Protocol
 
+from buildhush.config import Settings
+from buildhush.dockerfile.incremental import reparse
 from buildhush.dockerfile.nodes import Dockerfile
-from buildhush.flow.facts import Facts, Hop
+from buildhush.dockerfile.parser import directive_problems, parse
+from buildhush.flow.assemble import gather
+from buildhush.flow.facts import Facts, Hop, Sink, SourceKind
+from buildhush.flow.memo import Memo
+from buildhush.knowledge.catalogue import load_commands
+from buildhush.knowledge.commands import CommandKnowledge
 from buildhush.rules.api import Finding, Fix, Rule, Severity
-from buildhush.text.spans import Edit, Span
+from buildhush.rules.registry import all_rules
+from buildhush.suppress import comment_fix, silence
+from buildhush.text.spans import Edit, Span, apply
+
+_log = logging.getLogger("buildhush.engine")
+
+# A larger text is not analysed; the reader is told so. The largest of 3,579 public Dockerfiles has 250,000 characters.
+MAX_CHARACTERS = 1_000_000
 
 
 class Context(Protocol):
@@ -59,7 +78,10 @@ class Suppressed:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """All about one version of one Dockerfile. `reports` sorted by position, then rule."""
+    """All about one version of one Dockerfile. `reports` sorted by position, then rule.
+
+    `context`, `settings` and `memo` are what the analysis was made with; `failed_rules` are rules that raised.
+    """
 
     text: str
     tree: Dockerfile
@@ -68,7 +90,281 @@ class Analysis:
     problems: tuple[DocumentProblem, ...] = ()
     suppressed: tuple[Suppressed, ...] = ()
     failed_rules: tuple[str, ...] = ()
-    memo: object = field(default=None, repr=False, compare=False)
+    context: Context | None = field(default=None, repr=False, compare=False)
+    settings: Settings = field(default_factory=Settings, repr=False, compare=False)
+    memo: Memo = field(default_factory=Memo, repr=False, compare=False)
 
 
-__all__ = ["Analysis", "Context", "DocumentProblem", "Edit", "Fix", "Hop", "Report", "Suppressed", "TrailStep"]
+_DEFAULT = Settings()
+
+
+def analyze(
+    text: str,
+    *,
+    path: str | None = None,
+    context: Context | None = None,
+    settings: Settings | None = None,
+    previous: Analysis | None = None,
+    edit: Edit | None = None,
+) -> Analysis:
+    """Analyse a Dockerfile's text. Never raises.
+
+    `previous` is the analysis of an earlier text of the same document; with `edit`, the one change from its text to this
+    one (without it the change is found by comparing). `path` is kept for messages only; nothing is read from it.
+    """
+    settings = settings or _DEFAULT
+    problem = _refusal(text)
+    if problem is not None:
+        tree = parse("")
+        return Analysis(text, tree, _no_facts(tree), (), (problem,), context=context, settings=settings)
+    before = Memo()
+    tree = None
+    if previous is not None and not (previous.problems and previous.tree.text != previous.text):
+        if previous.settings is settings:
+            before = previous.memo
+        tree = _reparsed(previous, text, edit)
+    if tree is None:
+        tree = parse(text)
+    commands = _commands(settings)
+    try:
+        facts, memo = gather(tree, commands, context, before, _name_judge(settings))
+    except Exception as error:
+        # The flow failed on this text: its syntax problems still stand, and the reader is told that no more is known.
+        _log.error("analysis failed: %s", _where(error))
+        failure = DocumentProblem(
+            Span(0, 0), "buildhush could not analyse this file (internal error)", "internal-error"
+        )
+        return Analysis(
+            text, tree, _no_facts(tree), (), (*_syntax_problems(tree), failure), context=context, settings=settings
+        )
+    reports, failed = _reports(facts, settings)
+    kept, suppressed, comments = silence(tree, reports, settings, known_rules=all_rules().keys())
+    problems = [*_syntax_problems(tree), *(DocumentProblem(each.span, each.message, each.code) for each in comments)]
+    return Analysis(
+        text,
+        tree,
+        facts,
+        tuple(kept),
+        tuple(problems),
+        tuple(Suppressed(report, reason) for report, reason in suppressed),
+        failed,
+        context,
+        settings,
+        memo,
+    )
+
+
+def fixes(analysis: Analysis, report: Report) -> tuple[Fix, ...]:
+    """The fixes for a report, the preferred one first. Each was tried: the finding goes, none comes, the text still reads."""
+    found: list[Fix] = []
+    try:
+        candidates = [fix for fix in report.rule.fixes(analysis.facts, report.finding) if fix is not None]
+    except Exception as error:
+        _log.error("fixes of rule %s failed: %s", report.rule.id, _where(error))
+        return ()
+    for fix in candidates:
+        if _holds(analysis, report, fix):
+            found.append(fix)
+    return tuple(found)
+
+
+def suppress_fix(analysis: Analysis, report: Report) -> Fix:
+    """The fix that silences a report with a comment."""
+    return comment_fix(analysis.tree, report)
+
+
+def build_command(analysis: Analysis, path: str = "Dockerfile") -> str:
+    """The `docker buildx build` command that hands over every secret the file mounts."""
+    words = ["docker", "buildx", "build"]
+    for secret in analysis.facts.build_secrets:
+        if secret.kind is SourceKind.SSH_MOUNT:
+            words += ["--ssh", secret.id]
+        else:
+            variable = secret.environment or secret.id.upper().replace("-", "_").replace(".", "_")
+            source = f"env={variable}" if variable.isidentifier() else f"src={secret.id}"
+            words += ["--secret", f"id={secret.id},{source}"]
+    if path != "Dockerfile":
+        words += ["-f", path]
+    return shlex.join([*words, "."])
+
+
+def _refusal(text: str) -> DocumentProblem | None:
+    if len(text) > MAX_CHARACTERS:
+        return DocumentProblem(
+            Span(0, 0), f"File too large: not analysed beyond {MAX_CHARACTERS:,} characters", "too-large"
+        )
+    if "\0" in text:
+        offset = text.index("\0")
+        return DocumentProblem(Span(offset, offset + 1), "This is not a text file: not analysed", "not-text")
+    return None
+
+
+def _reparsed(previous: Analysis, text: str, edit: Edit | None) -> Dockerfile | None:
+    if previous.text == text:
+        return previous.tree
+    if edit is None:
+        edit = _difference(previous.text, text)
+    return reparse(previous.tree, edit)
+
+
+def _difference(before: str, after: str) -> Edit:
+    """The one edit between two texts, by their common head and tail."""
+    limit = min(len(before), len(after))
+    low, high = 0, limit
+    while low < high:
+        middle = (low + high + 1) // 2
+        if before[:middle] == after[:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    head = low
+    low, high = 0, limit - head
+    while low < high:
+        middle = (low + high + 1) // 2
+        if before[len(before) - middle :] == after[len(after) - middle :]:
+            low = middle
+        else:
+            high = middle - 1
+    return Edit(Span(head, len(before) - low), after[head : len(after) - low])
+
+
+def _commands(settings: Settings) -> Mapping[str, CommandKnowledge]:
+    known = load_commands()
+    if not settings.commands:
+        return known
+    cached = _MERGED.get(id(settings))
+    if cached is None or cached[0] is not settings:
+        _MERGED.clear()
+        cached = (settings, {**known, **settings.commands})
+        _MERGED[id(settings)] = cached
+    return cached[1]
+
+
+_MERGED: dict[int, tuple[Settings, Mapping[str, CommandKnowledge]]] = {}
+
+
+class _NameJudge:
+    """The user's own words on names: True secret, False public, None: buildhush decides."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._secret = tuple(pattern.lower() for pattern in settings.secret_names)
+        self._public = tuple(pattern.lower() for pattern in settings.public_names)
+
+    def __call__(self, name: str) -> bool | None:
+        lowered = name.lower()
+        if any(fnmatchcase(lowered, pattern) for pattern in self._public):
+            return False
+        if any(fnmatchcase(lowered, pattern) for pattern in self._secret):
+            return True
+        return None
+
+
+def _name_judge(settings: Settings) -> _NameJudge:
+    return _NameJudge(settings)
+
+
+def _no_facts(tree: Dockerfile) -> Facts:
+    from buildhush.dockerfile.stages import stage_graph
+
+    return Facts(tree, stage_graph(tree))
+
+
+def _reports(facts: Facts, settings: Settings) -> tuple[list[Report], tuple[str, ...]]:
+    reports: list[Report] = []
+    failed: list[str] = []
+    for rule in all_rules().values():
+        if not settings.wants(rule.id):
+            continue
+        try:
+            reports += [_report(rule, finding, facts, settings) for finding in rule.check(facts)]
+        except Exception as error:
+            failed.append(rule.id)
+            _log.error("rule %s failed: %s", rule.id, _where(error))
+    reports.sort(key=lambda report: (report.span, report.rule.id))
+    return reports, tuple(failed)
+
+
+def _report(rule: Rule, finding: Finding, facts: Facts, settings: Settings) -> Report:
+    tree = facts.tree
+    trail = tuple(
+        TrailStep(tree.absolute(hop.place.node, hop.place.span), hop.message)
+        for hop in finding.trail
+        if tree.holds(hop.place.node)
+    )
+    span = tree.absolute(finding.place.node, finding.place.span)
+    return Report(rule, finding, span, _severity(rule, finding, settings), trail)
+
+
+def _severity(rule: Rule, finding: Finding, settings: Settings) -> Severity:
+    chosen = settings.severity.get(rule.id)
+    if chosen is not None:
+        return chosen
+    if finding.severity is not None:
+        return finding.severity
+    if rule.severity is Severity.ERROR and not {Sink.LAYER, Sink.CONFIG} & set(finding.sinks):
+        return Severity.WARNING
+    return rule.severity
+
+
+def _syntax_problems(tree: Dockerfile) -> list[DocumentProblem]:
+    problems = [
+        DocumentProblem(problem.span, problem.message, "syntax") for problem in directive_problems(tree.directives)
+    ]
+    for node, start in zip(tree.nodes, tree.starts, strict=True):
+        found: Iterable[object] = getattr(node, "problems", ())
+        for problem in found:
+            problems.append(DocumentProblem(problem.span.shifted(start), problem.message, "syntax"))  # type: ignore[attr-defined]
+    return problems
+
+
+def _holds(analysis: Analysis, report: Report, fix: Fix) -> bool:
+    """Whether the fix does what a fix must: this finding gone, no new one, no new syntax problem."""
+    if not fix.edits:
+        return bool(fix.lines)
+    try:
+        text = apply(analysis.text, fix.edits)
+    except ValueError:
+        _log.error("a fix of rule %s has overlapping edits", report.rule.id)
+        return False
+    after = analyze(text, context=analysis.context, settings=analysis.settings, previous=analysis)
+    before_count = Counter(each.rule.id for each in analysis.reports)
+    after_count = Counter(each.rule.id for each in after.reports)
+    if fix.lines and after_count[report.rule.id] == before_count[report.rule.id]:
+        # The entry beside the Dockerfile does the rest.
+        after_count[report.rule.id] -= 1
+    if after_count[report.rule.id] >= before_count[report.rule.id]:
+        return False
+    if any(count > before_count[rule] for rule, count in after_count.items()):
+        return False
+    return _serious(after) <= _serious(analysis)
+
+
+def _serious(analysis: Analysis) -> int:
+    return sum(problem.code in ("syntax", "internal-error") for problem in analysis.problems)
+
+
+def _where(error: Exception) -> str:
+    """Type and place of an exception. Its text may quote the document, so it is left out."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_filename.rsplit('buildhush', 1)[-1]}:{trace.tb_lineno}" if trace else "?"
+    return f"{type(error).__name__} at {place}"
+
+
+__all__ = [
+    "Analysis",
+    "Context",
+    "DocumentProblem",
+    "Edit",
+    "Fix",
+    "Hop",
+    "Report",
+    "Settings",
+    "Suppressed",
+    "TrailStep",
+    "analyze",
+    "build_command",
+    "fixes",
+    "suppress_fix",
+]

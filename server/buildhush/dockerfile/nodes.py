@@ -257,7 +257,11 @@ class Dockerfile:
     def start_of(self, node: Node) -> int:
         """Where a node of this tree begins. Raises KeyError for a node of another tree."""
         if not self._index:
-            self._index.update((id(each), start) for each, start in zip(self.nodes, self.starts, strict=True))
+            for each, start in zip(self.nodes, self.starts, strict=True):
+                self._index[id(each)] = start
+                if type(each) is Onbuild and each.trigger is not None:
+                    # A trigger's spans are relative to the ONBUILD that holds it, so it begins where that begins.
+                    self._index[id(each.trigger)] = start
         return self._index[id(node)]
 
     def holds(self, node: Node) -> bool:

@@ -112,10 +112,11 @@ class FileWrite:
     `command` and `redirect` are in offsets of `run.script.text` (`command` is None inside an exec form).
     `cache_target`, `cache_id`: of the cache mount it lies on. `temporary`: under /tmp, /var/tmp, $TMPDIR or from
     mktemp. `removed_on_some_paths`: the RUN removes it, but not on every path on which it succeeds. `read_again`: a
-    later command of the same RUN names the file. `sinks` already say what is exported.
+    later command of the same RUN names the file. `sinks` already say what is exported. `run` is a COPY for a file that
+    a COPY here-document makes. `key`: the path as the flow keeps it, with symbols for unknown parts.
     """
 
-    run: Run
+    run: Run | Copy
     stage: Stage
     path: str
     shown_path: str
@@ -137,6 +138,7 @@ class FileWrite:
     command: ir.Simple | None
     redirect: ir.Redirect | None
     is_folder: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,7 @@ class LiteralSecret:
     kind: str
     sinks: tuple[Sink, ...]
     trail: tuple[Hop, ...]
+    certain: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,401 @@
+"""From the steps of a walk to the facts of the whole file: sinks by what is exported, later removals, readers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from buildhush.dockerfile.nodes import Assignment, Copy, Dockerfile, Instruction, Run
+from buildhush.dockerfile.stages import Stage, StageGraph, stage_graph
+from buildhush.flow.facts import (
+    BuildSecret,
+    Certainty,
+    CopiedSecret,
+    Facts,
+    FileWrite,
+    Hop,
+    LiteralSecret,
+    Place,
+    Reader,
+    Removal,
+    SecretVariable,
+    Sink,
+    Source,
+    SourceKind,
+)
+from buildhush.flow.memo import Memo
+from buildhush.flow.mount_use import READS_NO_ENVIRONMENT
+from buildhush.flow.taint import Root, RootKind
+from buildhush.flow.walk import ContextView, Declared, Step, Walk
+from buildhush.knowledge.commands import CommandKnowledge
+from buildhush.knowledge.values import find_literals, judge
+from buildhush.text.source_map import MappedText
+from buildhush.text.spans import Span
+
+_Located = tuple[Instruction, Stage, Step]
+
+
+def gather(
+    tree: Dockerfile,
+    commands: Mapping[str, CommandKnowledge],
+    context: ContextView | None,
+    before: Memo,
+    secret_name: Callable[[str], bool | None],
+) -> tuple[Facts, Memo]:
+    """All facts of a tree, and the memo for its next version. `before`: the memo of the version before, or an empty one."""
+    stages = stage_graph(tree)
+    if before.commands is not commands:
+        before = Memo(commands=commands)
+    memo = before.successor(commands)
+    walk = Walk(tree, stages, commands, context, before, memo, secret_name)
+    walk.run()
+    reach = _Reach(stages)
+    touching = [(node, stage, step) for node, stage, step in walk.steps if _says_something(step)]
+    removals = _removals(touching)
+    arguments, environment = _variables(walk, touching, reach)
+    return (
+        Facts(
+            tree,
+            stages,
+            file_writes=tuple(
+                _finished_write(replace(write, stage=stage), removals, reach)
+                for _, stage, step in touching
+                for write in step.writes
+            ),
+            log_writes=tuple(replace(log, stage=stage) for _, stage, step in touching for log in step.logs),
+            arguments=arguments,
+            environment=environment,
+            config_values=tuple(
+                replace(value, stage=stage, sinks=reach.config_sinks(stage, value.node))
+                for _, stage, step in touching
+                for value in step.config
+            ),
+            literals=_literals(walk, stages, reach),
+            copied_secrets=tuple(
+                _finished_copy(replace(copied, stage=stage), walk.steps, removals, reach)
+                for _, stage, step in touching
+                for copied in step.copied
+            ),
+            bound_secrets=tuple(
+                replace(bound, stage=stage, sinks=(Sink.CONTEXT,))
+                for _, stage, step in touching
+                for bound in step.bound
+            ),
+            crossings=tuple(
+                replace(crossing, stage=stage, sinks=(Sink.LAYER,))
+                for _, stage, step in touching
+                for crossing in step.crossings
+                if reach.is_exported(stage)
+            ),
+            secret_mounts=tuple(replace(mount, stage=stage) for _, stage, step in touching for mount in step.mounts),
+            mount_problems=tuple(problem for _, _, step in touching for problem in step.problems),
+            tainted_words=tuple(word for _, _, step in touching for word in step.words),
+            build_secrets=_build_secrets(touching),
+        ),
+        memo,
+    )
+
+
+def _says_something(step: Step) -> bool:
+    return bool(
+        step.writes
+        or step.logs
+        or step.declared
+        or step.config
+        or step.copied
+        or step.bound
+        or step.crossings
+        or step.mounts
+        or step.problems
+        or step.words
+        or step.removals
+    )
+
+
+class _Reach:
+    """What leaves the builder: the last stage, those it is built FROM, and stages that only `--target` can be for."""
+
+    def __init__(self, stages: StageGraph) -> None:
+        last = stages.exported
+        self._exported = {last.index} if last is not None else set()
+        self._exported |= {stage.index for stage in stages.unused}
+        self._in_config = set(self._exported)
+        for index in self._exported:
+            self._in_config |= {stage.index for stage in stages.ancestors(stages.stages[index])}
+
+    def is_exported(self, stage: Stage) -> bool:
+        """Whether the stage itself may be exported."""
+        return stage.index in self._exported
+
+    def layer_sinks(self, stage: Stage) -> tuple[Sink, ...]:
+        """Where bytes in a layer of the stage end up."""
+        return (Sink.LAYER,) if self.is_exported(stage) else (Sink.STAGE,)
+
+    def is_in_config(self, stage: Stage) -> bool:
+        """Whether the stage's config and history are part of an exported image."""
+        return stage.index in self._in_config
+
+    def config_sinks(self, stage: Stage, node: Instruction) -> tuple[Sink, ...]:
+        """Where a variable expanded into LABEL, WORKDIR, COPY … ends up."""
+        sinks = [Sink.CONFIG] if self.is_in_config(stage) else []
+        if node.keyword in ("WORKDIR", "COPY", "ADD"):
+            # The value becomes a path of the layer, and part of the step's name in the log.
+            sinks += [*self.layer_sinks(stage), Sink.LOG]
+        return tuple(sinks) or (Sink.STAGE,)
+
+
+def _removals(touching: Iterable[_Located]) -> dict[tuple[int, str], list[tuple[int, Removal]]]:
+    found: dict[tuple[int, str], list[tuple[int, Removal]]] = {}
+    for position, (_, stage, step) in enumerate(touching):
+        for path, removal in step.removals:
+            found.setdefault((stage.index, path), []).append((position, removal))
+    return found
+
+
+def _later_removal(
+    node: Instruction, stage: Stage, path: str, removals: dict[tuple[int, str], list[tuple[int, Removal]]]
+) -> Removal | None:
+    order = {id(each): index for index, each in enumerate(stage.instructions)}
+    here = order.get(id(node), -1)
+    for _, removal in removals.get((stage.index, path), ()):
+        if order.get(id(removal.run), -1) > here:
+            return removal
+    return None
+
+
+def _finished_write(
+    write: FileWrite, removals: dict[tuple[int, str], list[tuple[int, Removal]]], reach: _Reach
+) -> FileWrite:
+    if write.cache_id is not None:
+        return replace(write, sinks=(Sink.CACHE,))
+    removal = _later_removal(write.run, write.stage, write.key, removals)
+    trail = write.trail
+    if removal is not None:
+        trail = (*trail, Hop(removal.place, "is removed only here, in a later layer"))
+    return replace(write, sinks=reach.layer_sinks(write.stage), removal=removal, trail=trail)
+
+
+def _finished_copy(
+    copied: CopiedSecret,
+    steps: list[_Located],
+    removals: dict[tuple[int, str], list[tuple[int, Removal]]],
+    reach: _Reach,
+) -> CopiedSecret:
+    destination = copied.destination
+    removal = None
+    readers: list[Reader] = []
+    if destination is not None:
+        removal = _later_removal(copied.node, copied.stage, destination, removals)
+        root = Root(RootKind.FILE, destination)
+        behind = False
+        for node, stage, step in steps:
+            if node is copied.node:
+                behind = True
+            elif behind and stage is copied.stage and isinstance(node, Run) and step.summary is not None:
+                if root in step.summary.roots_read:
+                    places = tuple(word.place for word in step.words if word.source == copied.source)
+                    readers.append(Reader(node, places))
+                elif step.summary.opaque or step.summary.programs - READS_NO_ENVIRONMENT:
+                    readers.append(Reader(node, ()))
+    trail = copied.trail
+    if removal is not None:
+        trail = (*trail, Hop(removal.place, "is removed only here, in a later layer"))
+    sinks = (*reach.layer_sinks(copied.stage), Sink.CONTEXT)
+    return replace(copied, removal=removal, readers=tuple(readers), sinks=sinks, trail=trail)
+
+
+def _variables(
+    walk: Walk, touching: list[_Located], reach: _Reach
+) -> tuple[tuple[SecretVariable, ...], tuple[SecretVariable, ...]]:
+    arguments: list[SecretVariable] = []
+    environment: list[SecretVariable] = []
+    for _, stage, step in touching:
+        for item in step.declared:
+            variable = _finished_variable(walk, replace(item, stage=stage), reach)
+            if variable is not None:
+                (arguments if item.is_argument else environment).append(variable)
+    return (tuple([*_unused_globals(walk), *arguments]), tuple(environment))
+
+
+def _finished_variable(walk: Walk, item: Declared, reach: _Reach) -> SecretVariable | None:
+    stage, name = item.stage, item.pair.key.value
+    readers = _readers(walk, item)
+    in_log = item.is_argument or item.inherits_argument
+    shown = in_log and any(_shown_in_step_name(walk, reader, name) for reader in readers)
+    if reach.is_in_config(stage):
+        sinks = [Sink.CONFIG]
+    elif item.is_argument:
+        sinks = [Sink.PROVENANCE]
+    elif item.inherits_argument:
+        # The ARG reports it already; a config that is not exported adds nothing.
+        return None
+    else:
+        sinks = [Sink.STAGE]
+    if shown:
+        sinks.append(Sink.LOG)
+    trail = item.trail
+    for reader in readers:
+        trail = (*trail, *(Hop(place, f"`${name}` is read") for place in reader.places[:1]))
+    declaration = walk.globals.get(name) if item.is_argument and item.pair.value is None else None
+    default = item.pair.value.value if item.pair.value is not None else None
+    return SecretVariable(
+        item.node,
+        stage,
+        item.pair,
+        name,
+        Place(item.node, item.pair.key.span),
+        item.source,
+        readers,
+        tuple(sinks),
+        trail,
+        item.literal,
+        default,
+        declaration[0] if declaration is not None else None,
+    )
+
+
+def _readers(walk: Walk, item: Declared) -> tuple[Reader, ...]:
+    """Instructions behind the declaration that read the variable, until it is declared again."""
+    name = item.pair.key.value
+    readers: list[Reader] = []
+    behind = False
+    stages = {item.stage.index}
+    for node, stage, step in walk.steps:
+        if node is item.node:
+            behind = True
+            continue
+        if not behind:
+            continue
+        if stage.index not in stages:
+            if item.is_argument or stage.base not in stages:
+                continue
+            stages.add(stage.index)
+        if isinstance(node, Run):
+            reader = _run_reader(walk, node, step, name)
+            if reader is not None:
+                readers.append(reader)
+            continue
+        places = tuple(Place(node, reference.span) for reference in walk.references(node) if reference.name == name)
+        if places:
+            readers.append(Reader(node, places))
+        if isinstance(node, Assignment) and any(
+            pair.key.value == name and (pair.value is not None or node.keyword == "ENV") for pair in node.pairs
+        ):
+            break
+    return tuple(readers)
+
+
+def _run_reader(walk: Walk, node: Run, step: Step, name: str) -> Reader | None:
+    summary = step.summary
+    if summary is None or any(mount.env == name for mount in node.mounts):
+        return None
+    if name in node.text:
+        mapped = node.script
+
+        def source(span: Span) -> Span:
+            return span if mapped is None else mapped.source_span(span)
+
+        places = tuple(Place(node, source(span)) for variable, span, _ in summary.variables_named if variable == name)
+        if places:
+            return Reader(node, places)
+        if summary.opaque:
+            return Reader(node, ())
+    if summary.opaque or summary.programs - READS_NO_ENVIRONMENT:
+        return Reader(node, ())
+    del walk
+    return None
+
+
+def _shown_in_step_name(walk: Walk, reader: Reader, name: str) -> bool:
+    """BuildKit shows a RUN's command with its variables replaced, except in single quotes and here-documents."""
+    node = reader.node
+    if not isinstance(node, Run) or node.exec_form is not None or node.script_is_heredoc:
+        return False
+    summary = next((step.summary for other, _, step in walk.steps if other is node), None)
+    if summary is None:
+        return False
+    first_line_end = len(node.arguments.text)
+    return any(
+        variable == name and not nested and span.start < first_line_end
+        for variable, span, nested in summary.variables_named
+    )
+
+
+def _unused_globals(walk: Walk) -> list[SecretVariable]:
+    """An ARG before the first FROM that no stage repeats: only the build's own record has it, unless it is written here."""
+    redeclared = {
+        pair.key.value
+        for stage in walk.stages.stages
+        for node in stage.instructions
+        if isinstance(node, Assignment) and node.keyword == "ARG"
+        for pair in node.pairs
+    }
+    found: list[SecretVariable] = []
+    for name, (node, pair) in walk.globals.items():
+        if name in redeclared or pair.value is None:
+            continue
+        verdict = judge(name, pair.value.value, parameter=True)
+        if not verdict.certain or not verdict.secret:
+            continue
+        place = Place(node, pair.key.span)
+        source = Source(SourceKind.ARG, name, Certainty.CERTAIN, verdict.reason, place)
+        hop = Hop(place, f"build argument `{name}` is declared")
+        found.append(
+            SecretVariable(
+                node, None, pair, name, place, source, (), (Sink.PROVENANCE,), (hop,), True, pair.value.value, None
+            )
+        )
+    return found
+
+
+def _literals(walk: Walk, stages: StageGraph, reach: _Reach) -> tuple[LiteralSecret, ...]:
+    found: list[LiteralSecret] = []
+    for stage in stages.stages:
+        for node in stage.all_instructions():
+            spots = walk.before.literals.get(node)
+            if spots is None:
+                spots = _literal_spots(node)
+            walk.memo.literals[node] = spots
+            for span, kind, certain, in_heredoc in spots:
+                place = Place(node, span)
+                if isinstance(node, Copy) and in_heredoc:
+                    sinks = reach.layer_sinks(stage)
+                else:
+                    sinks = (Sink.CONFIG,) if reach.is_in_config(stage) else (Sink.STAGE,)
+                hop = Hop(place, f"a {kind} is written in the file")
+                found.append(LiteralSecret(node, stage, place, kind, sinks, (hop,), certain))
+    return tuple(found)
+
+
+def _literal_spots(node: Instruction) -> tuple[tuple[Span, str, bool, bool], ...]:
+    """Credentials written in an instruction, ARG and ENV values that their own rules report left out."""
+    spots: list[tuple[Span, str, bool, bool]] = []
+    texts: list[tuple[MappedText, bool]] = [(node.arguments, False)]
+    texts += [(heredoc.body, True) for heredoc in node.heredocs]
+    for mapped, in_heredoc in texts:
+        for literal in find_literals(mapped.text):
+            spots.append((mapped.source_span(literal.span), literal.kind, literal.certain, in_heredoc))
+    if spots and isinstance(node, Assignment) and node.keyword in ("ARG", "ENV"):
+        spots = [
+            spot for spot in spots if not any(pair.span.start <= spot[0].start < pair.span.end for pair in node.pairs)
+        ]
+    return tuple(spots)
+
+
+def _build_secrets(touching: Iterable[_Located]) -> tuple[BuildSecret, ...]:
+    found: dict[tuple[str, str], BuildSecret] = {}
+    for node, _, _ in touching:
+        if not isinstance(node, Run):
+            continue
+        for mount in node.mounts:
+            if mount.type in ("secret", "ssh") and mount.id is not None:
+                kind = SourceKind.SECRET_MOUNT if mount.type == "secret" else SourceKind.SSH_MOUNT
+                key = (mount.type, mount.id)
+                known = found.get(key)
+                found[key] = BuildSecret(
+                    mount.id,
+                    kind,
+                    mount.env or (known.environment if known is not None else None),
+                    mount.required or (known is not None and known.required),
+                )
+    return tuple(found.values())

@@ -1,0 +1,221 @@
+"""Words to abstract strings: expansion of variables, substitutions, quotes, tildes and braces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from buildhush.flow.machine import Capture, Context, Files
+from buildhush.flow.state import State
+from buildhush.flow.symbols import display, is_known, symbol
+from buildhush.flow.taint import CLEAN, Taints, Value, through
+from buildhush.shell import ir
+from buildhush.text.spans import Span
+
+# Variables that a sourced file does not set in practice, so `. secrets.env` does not taint them.
+_WELL_KNOWN = frozenset(
+    "HOME PATH PWD OLDPWD USER LOGNAME SHELL IFS LANG LC_ALL TERM HOSTNAME UID EUID PPID RANDOM SECONDS LINENO "
+    "BASH BASH_VERSION OPTARG OPTIND TMPDIR DEBIAN_FRONTEND".split()
+)
+_SPECIAL = frozenset("?$!-#_0")
+# The name under which a state keeps "any variable that an opaque secret file may have set".
+ANY_VARIABLE = "*"
+_BRACES = re.compile(r"\{([^{}\s]*,[^{}\s]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """One argument after expansion. `span`: in offsets of the script being run (not yet of the RUN's own)."""
+
+    value: Value
+    span: Span
+    glob: bool
+    word: ir.Word | None
+
+    @property
+    def text(self) -> str:
+        """The argument's symbolic text."""
+        return self.value.text
+
+    @property
+    def taints(self) -> Taints:
+        """The secrets in it."""
+        return self.value.taints
+
+
+class Expander:
+    """Expands words; `substitute` runs a script and gives back what it printed."""
+
+    def __init__(self, files: Files, substitute: Callable[[ir.Script, State, Context], Capture]) -> None:
+        self.files = files
+        self.substitute = substitute
+
+    def operands(self, words: Iterable[ir.Word], state: State, context: Context) -> list[Operand]:
+        """The arguments that words become: `$@` and unquoted values with blanks split, braces expanded."""
+        result: list[Operand] = []
+        for word in words:
+            result += self._operands_of(word, state, context)
+        return result
+
+    def value(self, word: ir.Word | None, state: State, context: Context) -> Value:
+        """The word as one string, as in an assignment, a redirect target or a here-document."""
+        if word is None:
+            return Value("")
+        texts: list[str] = []
+        taints = CLEAN
+        for position, part in enumerate(word.parts):
+            piece = self._part(part, state, context, first=position == 0)
+            texts.append(piece.text)
+            if piece.taints:
+                taints = taints | piece.taints
+        return Value("".join(texts), taints)
+
+    def variable(self, name: str, state: State, context: Context, span: Span) -> Value:
+        """The value of `$name`; an unset one is a symbol of its own."""
+        if name.isdigit() and name != "0":
+            index = int(name) - 1
+            return context.positional[index] if index < len(context.positional) else Value("")
+        if name in ("@", "*"):
+            return Value(
+                " ".join(value.text for value in context.positional),
+                frozenset().union(*(value.taints for value in context.positional)),
+            )
+        value = state.variables.get(name)
+        if value is not None:
+            return value
+        if name not in _WELL_KNOWN and name not in _SPECIAL and ANY_VARIABLE in state.variables:
+            return Value(symbol(f"${name}"), state.variables[ANY_VARIABLE].taints)
+        return Value(symbol(f"${name}"))
+
+    def _operands_of(self, word: ir.Word, state: State, context: Context) -> list[Operand]:
+        if len(word.parts) == 1:
+            part = word.parts[0]
+            if isinstance(part, ir.Literal):
+                return self._literal_operands(word, part)
+            if isinstance(part, ir.Variable):
+                if part.name == "@" or (part.name == "*" and not part.quoted):
+                    return [Operand(value, word.span, False, word) for value in context.positional]
+                value = self._part(part, state, context, first=True)
+                if not part.quoted and is_known(value.text):
+                    pieces = value.text.split()
+                    return [Operand(Value(piece, value.taints), word.span, _has_glob(piece), word) for piece in pieces]
+                return [Operand(value, word.span, False, word)]
+        value = self.value(word, state, context)
+        glob = any(isinstance(part, ir.Literal) and not part.quoted and _has_glob(part.text) for part in word.parts)
+        if any(isinstance(part, ir.Literal) and not part.quoted and "{" in part.text for part in word.parts):
+            return [Operand(Value(text, value.taints), word.span, glob, word) for text in expand_braces(value.text)]
+        return [Operand(value, word.span, glob, word)]
+
+    def _literal_operands(self, word: ir.Word, part: ir.Literal) -> list[Operand]:
+        text = part.text
+        if part.quoted:
+            # A quoted tilde is a character, not the home folder.
+            return [Operand(Value("./" + text if text.startswith("~") else text), word.span, False, word)]
+        if "{" in text:
+            return [Operand(Value(piece), word.span, _has_glob(piece), word) for piece in expand_braces(text)]
+        return [Operand(Value(text), word.span, _has_glob(text), word)]
+
+    def _part(self, part: ir.Part, state: State, context: Context, *, first: bool) -> Value:
+        if isinstance(part, ir.Literal):
+            return Value(part.text)
+        if isinstance(part, ir.Variable):
+            return self._variable_part(part, state, context)
+        if isinstance(part, ir.CommandSubstitution):
+            return self._substitution(part, state, context)
+        if isinstance(part, ir.Arithmetic):
+            return Value(symbol(part.text))
+        if part.direction == "<":
+            capture = self.substitute(part.body, state, context)
+            path = f"/dev/fd/{symbol(f'<(…) at {part.span.start}')}"
+            if capture.taints:
+                self.files.inputs_of_substitution(state, path, capture.taints)
+            return Value(path)
+        # The consumer of `>(…)` is not followed: what it does with its input is seen as if it had none.
+        self.substitute(part.body, state, context)
+        return Value("/dev/null")
+
+    def _variable_part(self, part: ir.Variable, state: State, context: Context) -> Value:
+        place = context.place(part.span)
+        evidence = self.files.evidence
+        evidence.variables_named.setdefault(part.name, []).append((place, bool(context.nesting)))
+        if part.length:
+            return Value(symbol(f"${{#{part.name}}}"))
+        operand = self.value(part.operand, state, context) if part.operand is not None else None
+        value = self.variable(part.name, state, context, part.span)
+        if part.indirect:
+            pointed = value.text if is_known(value.text) else ""
+            value = self.variable(pointed, state, context, part.span) if pointed.isidentifier() else Value(value.text)
+        if value.taints:
+            self.files.note_word(place, "variable", value.taints)
+        operator = part.operator
+        if operator in (":+", "+"):
+            return operand or Value("")
+        if not operator:
+            return Value(value.text, through(value.taints, place, f"`${part.name}` carries it"))
+        taints = through(value.taints, place, f"`${{{part.name}}}` carries it")
+        if operator in (":-", "-", ":=", "="):
+            default = operand or Value("")
+            unset = part.name not in state.variables
+            if unset and ANY_VARIABLE not in state.variables:
+                text = f"{value.text}" if not default.text else symbol(f"${{{part.name}:-{display(default.text)}}}")
+            else:
+                text = value.text or default.text
+            result = Value(text, taints | default.taints)
+            if operator in (":=", "="):
+                state.variables[part.name] = result
+            return result
+        if operator in (":?", "?"):
+            return Value(value.text, taints)
+        return Value(self._trimmed(value.text, operator, operand, part.name), taints)
+
+    @staticmethod
+    def _trimmed(text: str, operator: str, operand: Value | None, name: str) -> str:
+        if operand is not None and is_known(text) and is_known(operand.text) and not _has_glob(operand.text):
+            if operator in ("#", "##"):
+                return text.removeprefix(operand.text)
+            if operator in ("%", "%%"):
+                return text.removesuffix(operand.text)
+        if operator in ("^^", ",,") and is_known(text):
+            return text.upper() if operator == "^^" else text.lower()
+        return symbol(f"${{{name}{operator}{display(operand.text) if operand else ''}}}")
+
+    def _substitution(self, part: ir.CommandSubstitution, state: State, context: Context) -> Value:
+        capture = self.substitute(part.body, state, context)
+        known = [text for text in capture.texts if text is not None]
+        if capture.texts and len(known) == len(capture.texts):
+            text = "\n".join(known).strip("\n")
+        else:
+            text = symbol(f"$(… at {part.span.start})" if capture.taints else _shown(part))
+        return Value(text, capture.taints)
+
+
+def expand_braces(text: str) -> list[str]:
+    """`a{b,c}d` as `abd`, `acd`; at most 64 words, more stay as they are."""
+    words = [text]
+    while len(words) <= 64:
+        expanded: list[str] = []
+        changed = False
+        for word in words:
+            match = _BRACES.search(word)
+            if match is None or word[: match.start()].endswith("$"):
+                expanded.append(word)
+                continue
+            changed = True
+            expanded += [word[: match.start()] + choice + word[match.end() :] for choice in match.group(1).split(",")]
+        if not changed:
+            break
+        words = expanded
+    return words
+
+
+def _has_glob(text: str) -> bool:
+    return "*" in text or "?" in text or "[" in text
+
+
+def _shown(part: ir.CommandSubstitution) -> str:
+    words: list[str] = []
+    node = part.body.body
+    if isinstance(node, ir.Simple):
+        words = [word.constant or "…" for word in node.words]
+    return f"$({' '.join(words)})" if words else f"$(… at {part.span.start})"

@@ -1,0 +1,80 @@
+"""What a RUN starts from: everything outside its own script that its summary depends on, as one comparable value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from buildhush.flow.taint import Root
+
+
+class Storage(Enum):
+    """What lies under a path while a RUN runs."""
+
+    LAYER = "layer"
+    CACHE = "cache"
+    SECRET = "secret"  # A mounted secret file: reading gives the secret, writing fails.
+    MEMORY = "memory"  # tmpfs mounts, /dev/shm: gone when the RUN ends.
+    DISCARDED = "discarded"  # A bind mount: writes are thrown away (or fail).
+    DEVICE = "device"  # /dev/null and its like.
+
+
+@dataclass(frozen=True, slots=True)
+class MountedPath:
+    """One mount of the RUN: absolute target, storage, and for a secret its id, for a cache its id."""
+
+    path: str
+    storage: Storage
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputVariable:
+    """A variable that exists when the script starts; `text` None: not known. `root`: the secret that it carries."""
+
+    name: str
+    text: str | None
+    root: Root | None
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file that holds a secret when the script starts (from an earlier instruction, a cache or a bind mount)."""
+
+    path: str
+    root: Root
+
+
+@dataclass(frozen=True, slots=True)
+class ShellOptions:
+    """How the shell was started: SHELL, a heredoc's `#!` line, or the default /bin/sh.
+
+    `reads_angle`: `$(< file)` gives the file (bash), not nothing (dash, busybox).
+    """
+
+    errexit: bool = False
+    xtrace: bool = False
+    pipefail: bool = False
+    reads_angle: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunInputs:
+    """All that a RUN's summary depends on besides its script. Equal inputs and the same script give an equal summary."""
+
+    folder: str
+    home: str
+    shell: ShellOptions
+    mounts: tuple[MountedPath, ...]
+    variables: tuple[InputVariable, ...]
+    files: tuple[InputFile, ...]
+
+    def storage_of(self, path: str) -> MountedPath | None:
+        """The mount that a path lies on (the innermost); None for the stage's own file system."""
+        best: MountedPath | None = None
+        for mount in self.mounts:
+            if (path == mount.path or path.startswith(mount.path.rstrip("/") + "/")) and (
+                best is None or len(mount.path) > len(best.path)
+            ):
+                best = mount
+        return best

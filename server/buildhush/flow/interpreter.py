@@ -1,0 +1,704 @@
+"""Runs a script over abstract states: control flow, redirects and simple commands.
+
+A *may* analysis. Every command has two outcomes, the states in which it succeeds and in which it fails; `&&`, `||`,
+`if`, `set -e` and traps then follow by themselves. Only paths on which the RUN as a whole succeeds count, because a
+failing RUN commits no layer (FACTS.md section 2). What single commands do to files and output is in `transfer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from buildhush.flow.expansion import ANY_VARIABLE, Expander, Operand
+from buildhush.flow.inputs import RunInputs
+from buildhush.flow.machine import (
+    LOG,
+    NULL,
+    Capture,
+    Context,
+    Evidence,
+    Files,
+    FileTarget,
+    Frame,
+    InputTarget,
+    LogRecord,
+    LogTarget,
+    LoopFrame,
+    Nesting,
+    NullTarget,
+    Outcome,
+    Target,
+)
+from buildhush.flow.state import FileEntry, State, WriteRecord, join
+from buildhush.flow.symbols import display, is_known, symbol
+from buildhush.flow.taint import CLEAN, Root, RootKind, Step, Taint, Taints, Value, through, union
+from buildhush.knowledge.commands import CommandKnowledge
+from buildhush.shell import ir
+from buildhush.text.spans import Span
+
+# Bounds: a script that needs more is cut off there, and the summary says so (`Evidence.truncated`).
+MAX_COMMANDS = 20_000
+MAX_DEPTH = 60
+_LOOP_WORDS = 16
+_LOG_PATHS = {
+    "/dev/stdout": 1,
+    "/dev/fd/1": 1,
+    "/proc/self/fd/1": 1,
+    "/dev/stderr": 2,
+    "/dev/fd/2": 2,
+    "/proc/self/fd/2": 2,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One command about to run: its name, its operands without the name, and where.
+
+    `span` is the whole command, in offsets of the RUN's own script; `command` its IR when that is the RUN's own text.
+    """
+
+    name: str
+    operands: tuple[Operand, ...]
+    span: Span
+    command: ir.Simple | None
+    redirects: tuple[ir.Redirect, ...] = ()
+
+
+Handler = Callable[["Interpreter", Call, State, Context], "Outcome | None"]
+
+
+class Interpreter:
+    """One interpretation of one script; use it once and read `evidence` and the final state."""
+
+    def __init__(
+        self,
+        inputs: RunInputs,
+        commands: Mapping[str, CommandKnowledge],
+        handlers: Mapping[str, Handler],
+        default_handler: Handler,
+        read_script: Callable[[str], ir.Script],
+    ) -> None:
+        self.inputs = inputs
+        self.commands = commands
+        self.evidence = Evidence()
+        self.files = Files(inputs, self.evidence)
+        self.expander = Expander(self.files, self._substitute)
+        self.read_script = read_script
+        self.temporary_files = 0
+        self.temporary_names: dict[int, str] = {}
+        self._handlers = handlers
+        self._default_handler = default_handler
+        self._budget = MAX_COMMANDS
+
+    def run(self, script: ir.Script) -> State | None:
+        """The state in which the script ends with status zero, joined over all paths; None when it never does."""
+        state = self.initial_state()
+        frame = Frame()
+        context = Context(frame, {1: LOG, 2: LOG})
+        outcome = self.execute(script.body, state, context) if script.body is not None else Outcome(state, None)
+        final = join([outcome.ok, *frame.succeeded])
+        return self._run_exit_trap(final, context)
+
+    def run_exec_form(self, command: ir.Simple) -> State | None:
+        """Like `run`, for a JSON array: no shell reads the words."""
+        state = self.initial_state()
+        state.errexit = state.xtrace = False
+        frame = Frame()
+        context = Context(frame, {1: LOG, 2: LOG})
+        outcome = self.execute(command, state, context)
+        return join([outcome.ok, *frame.succeeded])
+
+    def initial_state(self) -> State:
+        """What holds when the script starts."""
+        shell = self.inputs.shell
+        state = State(
+            self.inputs.folder, {}, {}, set(), errexit=shell.errexit, xtrace=shell.xtrace, pipefail=shell.pipefail
+        )
+        state.variables["HOME"] = Value(self.inputs.home)
+        for variable in self.inputs.variables:
+            taints: Taints = frozenset([Taint(variable.root)]) if variable.root is not None else CLEAN
+            text = variable.text if variable.text is not None else symbol(f"${variable.name}")
+            state.variables[variable.name] = Value(text, taints)
+            state.exported.add(variable.name)
+        for mount in self.inputs.mounts:
+            if mount.storage.value == "secret":
+                root = Root(RootKind.MOUNT, mount.name)
+                state.files[mount.path] = FileEntry(frozenset([Taint(root)]), None)
+        for file in self.inputs.files:
+            state.files[file.path] = FileEntry(frozenset([Taint(file.root)]), None)
+        return state
+
+    # Control flow
+
+    def execute(self, node: ir.Node, state: State, context: Context) -> Outcome:
+        """Run a node; `state` is taken over (the caller copies what it keeps)."""
+        if context.depth > MAX_DEPTH or self._budget <= 0:
+            self.evidence.truncated = True
+            return Outcome(state, state)
+        if isinstance(node, ir.Simple):
+            self._budget -= 1
+            return self._after(self._simple(node, state, context), context)
+        if isinstance(node, ir.AndOr):
+            return self._and_or(node, state, context)
+        if isinstance(node, ir.Sequence):
+            return self._sequence(node, state, context)
+        context = replace(context, depth=context.depth + 1)
+        if isinstance(node, ir.Pipeline):
+            return self._after(self._pipeline(node, state, context), context)
+        if isinstance(node, ir.If):
+            return self._if(node, state, context)
+        if isinstance(node, ir.For):
+            return self._for(node, state, context)
+        if isinstance(node, ir.While):
+            return self._while(node, state, context)
+        if isinstance(node, ir.Case):
+            return self._case(node, state, context)
+        if isinstance(node, ir.Group):
+            if not node.subshell:
+                return self.execute(node.body, state, context)
+            return self._after(self._subshell(node.body, state, context), context)
+        if isinstance(node, ir.Redirected):
+            inner = self.redirected(node.redirects, state, context, None)
+            return Outcome(None, state) if inner is None else self.execute(node.command, state, inner)
+        if isinstance(node, ir.Function):
+            state.functions[node.name] = node.body
+            return Outcome(state, None)
+        if isinstance(node, ir.Test):
+            for word in node.words:
+                self._trace(self.expander.value(word, state, context), word.span, state, context, None)
+            return self._after(Outcome(state, state), context)
+        for name in node.variables:
+            value = state.variables.get(name)
+            if value is not None and value.taints:
+                self.files.note_word(context.place(node.span), "variable", value.taints)
+        self.evidence.opaque = True
+        return Outcome(state, state)
+
+    def _after(self, outcome: Outcome, context: Context) -> Outcome:
+        """What errexit makes of a failure: outside of conditions the shell ends there."""
+        if outcome.fail is None or context.conditional or not outcome.fail.errexit:
+            return outcome
+        failed = outcome.fail.copy() if outcome.fail is outcome.ok else outcome.fail
+        context.frame.failed.append(failed)
+        return Outcome(outcome.ok, None)
+
+    def _and_or(self, node: ir.AndOr, state: State, context: Context) -> Outcome:
+        # Left-nested chains can be thousands of commands long, so the left spine is walked, not recursed into.
+        chain: list[tuple[str, ir.Node]] = []
+        first: ir.Node = node
+        while isinstance(first, ir.AndOr):
+            chain.append((first.operator, first.right))
+            first = first.left
+        conditional = replace(context, conditional=True)
+        outcome = self.execute(first, state, conditional)
+        for position, (operator, right) in enumerate(reversed(chain)):
+            inner = context if position == len(chain) - 1 else conditional
+            enter, skip = (outcome.ok, outcome.fail) if operator == "&&" else (outcome.fail, outcome.ok)
+            if enter is None:
+                continue
+            if enter is skip:
+                enter = enter.copy()
+            result = self.execute(right, enter, inner)
+            if operator == "&&":
+                outcome = Outcome(result.ok, join([skip, result.fail]))
+            else:
+                outcome = Outcome(join([skip, result.ok]), result.fail)
+        return outcome
+
+    def _sequence(self, node: ir.Sequence, state: State, context: Context) -> Outcome:
+        outcome = Outcome(state, None)
+        for command, background in zip(node.commands, node.background, strict=True):
+            current = join([outcome.ok, outcome.fail])
+            if current is None:
+                return Outcome(None, None)
+            if background:
+                done = self._subshell(command, current.copy(), replace(context, input=CLEAN))
+                outcome = Outcome(join([current, done.ok, done.fail]), None)
+            else:
+                outcome = self.execute(command, current, context)
+        return outcome
+
+    def _pipeline(self, node: ir.Pipeline, state: State, context: Context) -> Outcome:
+        if len(node.commands) == 1:
+            inner = replace(context, conditional=True) if node.negated else context
+            outcome = self.execute(node.commands[0], state, inner)
+            return Outcome(outcome.fail, outcome.ok) if node.negated else outcome
+        flowing = context.input
+        failed_early: list[State | None] = []
+        current: State | None = state
+        for position, command in enumerate(node.commands):
+            if current is None:
+                return Outcome(None, None)
+            last = position == len(node.commands) - 1
+            inner = replace(context, input=flowing, conditional=True)
+            capture = Capture()
+            if not last:
+                inner = inner.with_output(1, capture)
+            outcome = self._subshell(command, current, inner)
+            if last:
+                if state.pipefail and failed_early:
+                    outcome = Outcome(outcome.ok, join([outcome.fail, *failed_early]))
+                return Outcome(outcome.fail, outcome.ok) if node.negated else outcome
+            if state.pipefail:
+                current = outcome.ok
+                failed_early.append(outcome.fail)
+            else:
+                current = join([outcome.ok, outcome.fail])
+            flowing = capture.taints
+        return Outcome(current, current)
+
+    def _subshell(self, body: ir.Node, state: State, context: Context) -> Outcome:
+        frame = Frame()
+        inner = replace(context, frame=frame, loop=None, function=None)
+        before = state.copy()
+        state.exit_trap, state.exit_trap_text = None, None
+        outcome = self.execute(body, state, inner)
+        ok = self._run_exit_trap(join([outcome.ok, *frame.succeeded]), inner)
+        fail = self._run_exit_trap(join([outcome.fail, *frame.failed]), inner) if ok is not outcome.fail else ok
+        result_ok = _leave_subshell(before, ok)
+        return Outcome(result_ok, result_ok if fail is ok else _leave_subshell(before, fail))
+
+    def _if(self, node: ir.If, state: State, context: Context) -> Outcome:
+        condition_context = replace(context, conditional=True)
+        succeeded: list[State | None] = []
+        failed: list[State | None] = []
+        current: State | None = state
+        for condition, body in node.branches:
+            if current is None:
+                break
+            outcome = self.execute(condition, current, condition_context)
+            current = outcome.fail.copy() if outcome.fail is not None and outcome.fail is outcome.ok else outcome.fail
+            if outcome.ok is not None:
+                done = self.execute(body, outcome.ok, context)
+                succeeded.append(done.ok)
+                failed.append(done.fail)
+        if current is not None:
+            if node.otherwise is None:
+                succeeded.append(current)
+            else:
+                done = self.execute(node.otherwise, current, context)
+                succeeded.append(done.ok)
+                failed.append(done.fail)
+        return Outcome(join(succeeded), join(failed))
+
+    def _for(self, node: ir.For, state: State, context: Context) -> Outcome:
+        loop = LoopFrame()
+        inner = replace(context, loop=loop)
+        values: list[Value] = []
+        if node.words is None:
+            values = list(context.positional)
+        else:
+            values = [
+                Value(symbol(f"${node.name}"), operand.taints) if operand.glob else operand.value
+                for operand in self.expander.operands(node.words, state, context)
+            ]
+        certain = bool(values) and len(values) <= _LOOP_WORDS and all(is_known(value.text) for value in values)
+        if not certain:
+            taints = union(value.taints for value in values)
+            unknown = Value(symbol(f"${node.name}") if len(values) != 1 else values[0].text, taints)
+            values = [unknown, unknown] if len(values) != 1 else [unknown]
+        current: State | None = state
+        skipped = None if certain or len(values) == 1 else state.copy()
+        for value in values:
+            if current is None:
+                break
+            if node.name is not None:
+                current.variables[node.name] = value
+            outcome = self.execute(node.body, current, inner)
+            current = join([outcome.ok, outcome.fail])
+        ended = join([current, skipped, *loop.left])
+        return Outcome(ended, ended)
+
+    def _while(self, node: ir.While, state: State, context: Context) -> Outcome:
+        loop = LoopFrame()
+        inner = replace(context, loop=loop)
+        condition_context = replace(inner, conditional=True)
+        exits: list[State | None] = []
+        current: State | None = state
+        for _ in range(2):
+            if current is None:
+                break
+            outcome = self.execute(node.condition, current, condition_context)
+            enter, leave = (outcome.fail, outcome.ok) if node.until else (outcome.ok, outcome.fail)
+            if leave is not None:
+                exits.append(leave.copy() if leave is enter else leave)
+            if enter is None:
+                current = None
+                break
+            done = self.execute(node.body, enter, inner)
+            current = join([done.ok, done.fail])
+        if current is not None and exits:
+            exits.append(current)
+        ended = join([*exits, *loop.left])
+        return Outcome(ended, None)
+
+    def _case(self, node: ir.Case, state: State, context: Context) -> Outcome:
+        subject = self.expander.value(node.subject, state, context)
+        succeeded: list[State | None] = []
+        failed: list[State | None] = []
+        matched_all = False
+        for patterns, body in node.items:
+            known = [pattern.constant for pattern in patterns]
+            if is_known(subject.text) and all(text is not None and not _is_pattern(text) for text in known):
+                if subject.text not in known:
+                    continue
+                matched_all = True
+            matched_all = matched_all or "*" in known
+            branch = state.copy()
+            if body is None:
+                succeeded.append(branch)
+            else:
+                done = self.execute(body, branch, context)
+                succeeded.append(done.ok)
+                failed.append(done.fail)
+            if matched_all:
+                break
+        if not matched_all:
+            succeeded.append(state)
+        return Outcome(join(succeeded), join(failed))
+
+    # Simple commands
+
+    def _simple(self, node: ir.Simple, state: State, context: Context) -> Outcome:
+        substitutions_may_fail = _has_substitution(node)
+        assigned = [(assignment, self._assigned(assignment, state, context)) for assignment in node.assignments]
+        if not node.words:
+            inner = self.redirected(node.redirects, state, context, node)
+            for assignment, value in assigned:
+                self.assign(state, assignment.name, value, append=assignment.append)
+                self._trace(value, assignment.span, state, context, node)
+            if inner is None:
+                return Outcome(None, state)
+            # A bare redirect `> file` empties it; `$(< file)` hands the file on to the substitution.
+            if not node.assignments and inner.input and isinstance(context.output, Capture):
+                if self.inputs.shell.reads_angle:
+                    self.emit(inner.input, None, node.span, state, context, None)
+                return Outcome(state, state)
+            return Outcome(state, state if substitutions_may_fail else None)
+        operands = self.expander.operands(node.words, state, context)
+        if not operands:
+            return Outcome(state, state)
+        name = operands[0].text
+        if state.xtrace:
+            for operand in operands:
+                self._trace(operand.value, operand.span, state, context, node)
+            for assignment, value in assigned:
+                self._trace(value, assignment.span, state, context, node)
+        if name == "exec" and len(operands) == 1:
+            return self._exec_redirects(node, state, context)
+        inner = self.redirected(node.redirects, state, context, node)
+        if inner is None:
+            return Outcome(None, state)
+        call = Call(
+            name, tuple(operands[1:]), context.place(node.span), None if context.nesting else node, node.redirects
+        )
+        if not assigned:
+            return self.call(call, state, inner)
+        saved = {assignment.name: state.variables.get(assignment.name) for assignment, _ in assigned}
+        fresh = {assignment.name for assignment, _ in assigned if assignment.name not in state.exported}
+        for assignment, value in assigned:
+            self.assign(state, assignment.name, value, append=assignment.append)
+            state.exported.add(assignment.name)
+        outcome = self.call(call, state, inner)
+        for after in (outcome.ok, outcome.fail if outcome.fail is not outcome.ok else None):
+            if after is None:
+                continue
+            for variable, value_before in saved.items():
+                if value_before is None:
+                    after.variables.pop(variable, None)
+                else:
+                    after.variables[variable] = value_before
+            after.exported -= fresh
+        return outcome
+
+    def call(self, call: Call, state: State, context: Context) -> Outcome:
+        """Run a command by name: a function of the script, a handler, or what the knowledge says of it."""
+        name = call.name
+        body = state.functions.get(name)
+        if body is not None:
+            return self._call_function(body, call, state, context)
+        if "/" in name:
+            name = name.rsplit("/", 1)[1]
+        knowledge = self.commands.get(name)
+        handler = self._handlers.get(knowledge.handler or knowledge.name) if knowledge else self._handlers.get(name)
+        if handler is not None:
+            outcome = handler(self, replace(call, name=knowledge.name if knowledge else name), state, context)
+            if outcome is not None:
+                return outcome
+        self.evidence.programs.add(name)
+        outcome = self._default_handler(self, replace(call, name=knowledge.name if knowledge else name), state, context)
+        return outcome if outcome is not None else Outcome(state, state)
+
+    def nested(
+        self, text: str, state: State, context: Context, nesting: Nesting, positional: tuple[Value, ...] | None = None
+    ) -> Outcome:
+        """Run a script that stands inside a word of this one."""
+        script = self.read_script(text)
+        if script.body is None:
+            return Outcome(state, None)
+        inner = replace(
+            context,
+            nesting=(nesting, *context.nesting),
+            depth=context.depth + 5,
+            positional=context.positional if positional is None else positional,
+        )
+        return self.execute(script.body, state, inner)
+
+    def nested_in_own_shell(
+        self, text: str, state: State, context: Context, nesting: Nesting, *, errexit: bool, xtrace: bool
+    ) -> Outcome:
+        """Run a script as `sh -c` does: a shell of its own, which sees only exported variables."""
+        before = state.copy()
+        child = state.copy()
+        child.variables = {
+            name: value
+            for name, value in state.variables.items()
+            if name in state.exported or name in ("HOME", ANY_VARIABLE) or name.startswith("__bh")
+        }
+        child.functions = {}
+        child.errexit, child.xtrace, child.pipefail = errexit, xtrace, False
+        child.exit_trap, child.exit_trap_text = None, None
+        frame = Frame()
+        inner = replace(context, frame=frame, loop=None, function=None, conditional=False)
+        outcome = self.nested(text, child, inner, nesting)
+        ok = self._run_exit_trap(join([outcome.ok, *frame.succeeded]), inner)
+        fail = join([outcome.fail, *frame.failed])
+        ok_after = _leave_subshell(before, ok)
+        return Outcome(ok_after, ok_after if fail is ok else _leave_subshell(before, fail))
+
+    def assign(self, state: State, name: str, value: Value, *, append: bool = False) -> None:
+        """Set a shell variable."""
+        self.evidence.variables_set.add(name)
+        if append and name in state.variables:
+            before = state.variables[name]
+            value = Value(before.text + value.text, before.taints | value.taints)
+        state.variables[name] = value
+        mark = value.text
+        if "mktemp " in mark:
+            for number in range(self.temporary_files + 1):
+                if mark == _temporary(number):
+                    self.temporary_names.setdefault(number, name)
+
+    def emit(
+        self,
+        taints: Taints,
+        text: str | None,
+        span: Span,
+        state: State,
+        context: Context,
+        command: ir.Simple | None,
+        *,
+        descriptor: int = 1,
+        how: str = "prints",
+        option_span: Span | None = None,
+    ) -> None:
+        """A command's output reaches where the descriptor points. `span`: of the command, in the current script."""
+        target: Target = context.descriptors.get(descriptor, LOG)
+        place = context.place(span)
+        if isinstance(target, Capture):
+            target.taints = target.taints | taints
+            target.texts.append(text)
+        elif isinstance(target, FileTarget):
+            record = WriteRecord(place, target.span, command, target.redirect, "redirect", target.shown_path)
+            self.files.write(state, target.path, taints, record, append=True)
+        elif isinstance(target, LogTarget) and taints:
+            self.log(taints, place, how, option_span, command)
+
+    def log(self, taints: Taints, place: Span, how: str, option_span: Span | None, command: ir.Simple | None) -> None:
+        """A secret reaches the build log. Spans in offsets of the RUN's own script."""
+        before = self.evidence.logs.get((place, how))
+        seen = before.taints | taints if before else taints
+        self.evidence.logs[(place, how)] = LogRecord(place, seen, how, option_span, command)
+
+    def redirected(
+        self, redirects: Iterable[ir.Redirect], state: State, context: Context, command: ir.Simple | None
+    ) -> Context | None:
+        """The context with the redirects applied; None when one can't be opened (a write onto a mounted secret)."""
+        if state.descriptors:
+            merged: dict[int, Target] = {**context.descriptors}
+            for descriptor, target in state.descriptors.items():
+                merged[descriptor] = target  # type: ignore[assignment]
+            if isinstance(context.output, Capture):
+                merged[1] = context.output
+            context = replace(context, descriptors=merged)
+        for redirect in redirects:
+            inner = self._redirect(redirect, state, context, command)
+            if inner is None:
+                return None
+            context = inner
+        return context
+
+    def _redirect(
+        self, redirect: ir.Redirect, state: State, context: Context, command: ir.Simple | None
+    ) -> Context | None:
+        operator = redirect.operator
+        place = context.place(redirect.span)
+        if operator in ("<<", "<<-", "<<<"):
+            value = (
+                Value(redirect.target.constant or "")
+                if redirect.quoted_heredoc and redirect.target is not None
+                else self.expander.value(redirect.target, state, context)
+            )
+            return replace(context, input=through(value.taints, place, "is handed over as standard input"))
+        word = redirect.target
+        if word is None:
+            return context
+        value = self.expander.value(word, state, context)
+        span = context.place(word.span)
+        if operator == "<":
+            return replace(context, input=self.files.read(value.text, state, span))
+        if operator in (">&", "<&") and (value.text.isdigit() or value.text in ("-", "")):
+            return self._duplicate(redirect, value.text, state, context)
+        descriptor = redirect.descriptor if redirect.descriptor is not None else 1
+        if redirect.named_descriptor is not None:
+            return context
+        target = self._open(value, span, redirect, state, context, command, append=operator in (">>", "&>>"))
+        if target is None:
+            return None
+        context = context.with_output(descriptor, target)
+        if operator in ("&>", "&>>") or (operator == ">&" and redirect.descriptor is None):
+            context = context.with_output(2, target)
+        return context
+
+    @staticmethod
+    def _duplicate(redirect: ir.Redirect, text: str, state: State, context: Context) -> Context:
+        is_input = redirect.operator == "<&"
+        descriptor = redirect.descriptor if redirect.descriptor is not None else (0 if is_input else 1)
+        if not text.isdigit():
+            return context.with_output(descriptor, NULL)
+        source = context.descriptors.get(int(text), NULL if int(text) > 2 else LOG)
+        if isinstance(source, InputTarget):
+            return replace(context, input=source.taints)
+        return context.with_output(descriptor, source)
+
+    def _open(
+        self,
+        value: Value,
+        span: Span,
+        redirect: ir.Redirect,
+        state: State,
+        context: Context,
+        command: ir.Simple | None,
+        *,
+        append: bool,
+    ) -> Target | None:
+        path = self.files.path(value.text, state)
+        if path in _LOG_PATHS:
+            return context.descriptors.get(_LOG_PATHS[path], LOG)
+        if path.startswith("/proc/1/fd/"):
+            return LOG
+        mount = self.inputs.storage_of(path)
+        if mount is not None and mount.storage.value == "secret":
+            return None
+        if path == "/dev/null" or (path.startswith("/dev/") and not path.startswith("/dev/shm/")):
+            return NULL
+        own_redirect = None if context.nesting else redirect
+        shown = display(value.text)
+        command_span = context.place(command.span) if command is not None else context.place(redirect.span)
+        record = WriteRecord(command_span, span, command, own_redirect, "name", shown)
+        if not append:
+            state.forget(path, command_span)
+        if value.taints:
+            # The secret is part of the file's name.
+            self.files.write(state, path, value.taints, record, append=True)
+        if not append or path not in state.files:
+            self.evidence.file_texts.setdefault(path, redirect)
+        return FileTarget(path, shown, span, own_redirect)
+
+    def _exec_redirects(self, node: ir.Simple, state: State, context: Context) -> Outcome:
+        for redirect in node.redirects:
+            descriptor = redirect.descriptor
+            if redirect.operator == "<" and redirect.target is not None:
+                value = self.expander.value(redirect.target, state, context)
+                taints = self.files.read(value.text, state, context.place(redirect.target.span))
+                state.descriptors[descriptor or 0] = InputTarget(taints)
+                continue
+            inner = self.redirected((redirect,), state, context, node)
+            if inner is None:
+                return Outcome(None, state)
+            for number, target in inner.descriptors.items():
+                if target is not context.descriptors.get(number):
+                    state.descriptors[number] = target
+        return Outcome(state, None)
+
+    def _assigned(self, assignment: ir.Assignment, state: State, context: Context) -> Value:
+        values = [self.expander.value(word, state, context) for word in assignment.values]
+        place = context.place(assignment.span)
+        taints = union(value.taints for value in values)
+        text = values[0].text if len(values) == 1 else " ".join(value.text for value in values)
+        return Value(text, through(taints, place, f"is assigned to `{assignment.name}`"))
+
+    def _call_function(self, body: ir.Node, call: Call, state: State, context: Context) -> Outcome:
+        frame = LoopFrame()
+        inner = replace(
+            context,
+            depth=context.depth + 6,
+            positional=tuple(operand.value for operand in call.operands),
+            function=frame,
+            loop=None,
+        )
+        outcome = self.execute(body, state, inner)
+        return Outcome(join([outcome.ok, *frame.left]), join([outcome.fail, *frame.left_failing]))
+
+    def _substitute(self, script: ir.Script, state: State, context: Context) -> Capture:
+        capture = Capture()
+        if script.body is None or context.depth > MAX_DEPTH:
+            return capture
+        inner = replace(context.with_output(1, capture), depth=context.depth + 2, conditional=True)
+        outcome = self._subshell(script.body, state.copy(), inner)
+        after = join([outcome.ok, outcome.fail])
+        if after is not None:
+            # A substitution runs in a subshell: of its effects only those on files remain.
+            state.files, state.links, state.removed = after.files, after.links, after.removed
+        return capture
+
+    def _trace(self, value: Value, span: Span, state: State, context: Context, command: ir.Simple | None) -> None:
+        if state.xtrace and value.taints and isinstance(context.descriptors.get(2, LOG), LogTarget):
+            place = context.place(command.span if command is not None else span)
+            self.log(value.taints, place, "trace", None, None if context.nesting else command)
+
+    def _run_exit_trap(self, state: State | None, context: Context) -> State | None:
+        if state is None or (state.exit_trap_text is None and state.exit_trap is None):
+            return state
+        trap = state.exit_trap_text
+        state.exit_trap_text = None
+        if trap is None:
+            return state
+        text, span = trap
+        state.errexit = False
+        frame = Frame()
+        outcome = self.nested(text, state, replace(context, frame=frame), Nesting(None, span))
+        # The status of the shell stays what it was, unless the trap itself exits.
+        return join([outcome.ok, outcome.fail, *frame.succeeded])
+
+
+def _leave_subshell(before: State, after: State | None) -> State | None:
+    """Only effects on files leave a subshell."""
+    if after is None:
+        return None
+    result = before.copy()
+    result.files, result.links, result.removed = after.files, after.links, after.removed
+    return result
+
+
+def _has_substitution(node: ir.Simple) -> bool:
+    return any(
+        isinstance(part, ir.CommandSubstitution)
+        for assignment in node.assignments
+        for word in assignment.values
+        for part in word.parts
+    )
+
+
+def _is_pattern(text: str) -> bool:
+    return any(character in text for character in "*?[")
+
+
+def _temporary(number: int) -> str:
+    from buildhush.flow.symbols import temporary_symbol
+
+    return temporary_symbol(number)
+
+
+__all__ = ["CLEAN", "NULL", "Call", "Handler", "Interpreter", "NullTarget", "Step"]

@@ -1,0 +1,306 @@
+"""What the parts of the script interpreter share: contexts, targets of output, and the evidence that it gathers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from buildhush.flow.inputs import RunInputs, Storage
+from buildhush.flow.state import FileEntry, State, WriteRecord
+from buildhush.flow.symbols import covered_by, display, is_below, matches, resolve
+from buildhush.flow.taint import CLEAN, Root, RootKind, Step, Taint, Taints, Value, through, union
+from buildhush.knowledge.commands import CommandKnowledge
+from buildhush.shell import ir
+from buildhush.text.spans import Span
+
+SECRETS_FOLDER = "/run/secrets"
+
+
+@dataclass(frozen=True, slots=True)
+class LogTarget:
+    """Standard output or error of the RUN: the build log."""
+
+
+@dataclass(frozen=True, slots=True)
+class NullTarget:
+    """Output that goes nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileTarget:
+    """Output that goes into a file. `span` is the word that names it."""
+
+    path: str
+    shown_path: str
+    span: Span
+    redirect: ir.Redirect | None
+
+
+@dataclass(slots=True)
+class Capture:
+    """Output that a substitution or a pipe takes up; `texts` holds None for every piece that is not known."""
+
+    taints: Taints = CLEAN
+    texts: list[str | None] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class InputTarget:
+    """A descriptor opened for reading."""
+
+    taints: Taints
+
+
+Target = LogTarget | NullTarget | FileTarget | Capture | InputTarget
+LOG = LogTarget()
+NULL = NullTarget()
+
+
+@dataclass(slots=True)
+class Frame:
+    """Where `exit` leaves to: a shell or a subshell. States that left it, by whether the status was zero."""
+
+    succeeded: list[State] = field(default_factory=list)
+    failed: list[State] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class LoopFrame:
+    """Where `break` and `continue` (or, for a function, `return`) leave to."""
+
+    left: list[State] = field(default_factory=list)
+    left_failing: list[State] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Nesting:
+    """How spans of a nested script (`sh -c '…'`, eval, a trap) map to the script that holds it.
+
+    `shift`: add it when the nested text stands there unchanged; None: every span becomes `whole`.
+    """
+
+    shift: int | None
+    whole: Span
+
+    def outer(self, span: Span) -> Span:
+        """The span in the outer script."""
+        return self.whole if self.shift is None else span.shifted(self.shift)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a command inherits: descriptors, standard input, positional parameters, and where it may leave to.
+
+    `conditional`: in a condition or left of `&&`/`||`, where errexit does nothing. `nesting`: from the innermost
+    nested script outwards.
+    """
+
+    frame: Frame
+    descriptors: Mapping[int, Target]
+    input: Taints = CLEAN
+    positional: tuple[Value, ...] = ()
+    conditional: bool = False
+    depth: int = 0
+    nesting: tuple[Nesting, ...] = ()
+    loop: LoopFrame | None = None
+    function: LoopFrame | None = None
+
+    def place(self, span: Span) -> Span:
+        """A span of the current (possibly nested) script in offsets of the RUN's own script."""
+        for nesting in self.nesting:
+            span = nesting.outer(span)
+        return span
+
+    def with_output(self, descriptor: int, target: Target) -> Context:
+        """The same context with one descriptor pointing elsewhere."""
+        return replace(self, descriptors={**self.descriptors, descriptor: target})
+
+    @property
+    def output(self) -> Target:
+        """Where standard output goes."""
+        return self.descriptors.get(1, LOG)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The states in which a command may leave: with status zero and with another one; None: it can't.
+
+    Both may be the same object: who goes on with one and keeps the other must copy.
+    """
+
+    ok: State | None
+    fail: State | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """A secret shown in the build log; spans in offsets of the RUN's script."""
+
+    span: Span
+    taints: Taints
+    how: str
+    option_span: Span | None
+    command: ir.Simple | None
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What the interpreter saw on the way, over all paths. Spans are in offsets of the RUN's own script.
+
+    `records` keeps write records alive and known by identity; `read_records` are the ids of records whose file a later
+    command names; `removed_paths` every path that a command removed on some path; `words` tainted variables and paths;
+    `roots_read` the secrets that some command read; `missing_reads` paths under /run/secrets that nothing mounts;
+    `variables_named` every variable that the script names with the places; `programs` names of commands run.
+    """
+
+    logs: dict[tuple[Span, str], LogRecord] = field(default_factory=dict)
+    read_records: set[int] = field(default_factory=set)
+    removed_paths: set[str] = field(default_factory=set)
+    words: dict[tuple[Span, str], Root] = field(default_factory=dict)
+    roots_read: set[Root] = field(default_factory=set)
+    missing_reads: dict[Span, str] = field(default_factory=dict)
+    variables_named: dict[str, list[tuple[Span, bool]]] = field(default_factory=dict)
+    variables_set: set[str] = field(default_factory=set)
+    programs: set[str] = field(default_factory=set)
+    opaque: bool = False
+    truncated: bool = False
+    file_texts: dict[str, ir.Redirect] = field(default_factory=dict)
+
+
+class Files:
+    """Reads and writes of files as the RUN's mounts allow them."""
+
+    def __init__(self, inputs: RunInputs, evidence: Evidence) -> None:
+        self.inputs = inputs
+        self.evidence = evidence
+
+    def path(self, text: str, state: State) -> str:
+        """The absolute path that a word means in the state; symbolic links that the script made are followed."""
+        path = resolve(text, state.folder, self.inputs.home)
+        for _ in range(4):
+            link = next((link for link in state.links if is_below(path, link)), None)
+            if link is None:
+                break
+            path = state.links[link] + path[len(link) :]
+        return path
+
+    def read(self, text: str, state: State, span: Span, *, glob: bool = False) -> Taints:
+        """The secrets in the file (or, with a glob, files) of that name. `span`: in offsets of the RUN's script."""
+        path = self.path(text, state)
+        found = CLEAN
+        for known, entry in state.files.items():
+            if (
+                known == path
+                or (glob and matches(known, path))
+                or (entry.record is not None and entry.record.is_folder and is_below(path, known))
+            ):
+                found = found | entry.taints
+                if entry.record is not None:
+                    self.evidence.read_records.add(id(entry.record))
+        if found:
+            shown = display(text)
+            self.note_word(span, "path", found)
+            return through(found, span, f"reads `{shown}`")
+        if path.startswith(SECRETS_FOLDER + "/") and not glob:
+            self.evidence.missing_reads.setdefault(span, path)
+        return CLEAN
+
+    def read_tree(self, text: str, state: State, span: Span, *, glob: bool = False) -> list[tuple[str, Taints]]:
+        """Secret files at or below a path: their paths relative to it ("" for itself) and secrets."""
+        path = self.path(text, state)
+        found: list[tuple[str, Taints]] = []
+        for known, entry in state.files.items():
+            if glob:
+                if not covered_by(known, path):
+                    continue
+                head = "/".join(known.split("/")[: path.count("/") + 1])
+                relative = known[len(head.rsplit("/", 1)[0]) :].lstrip("/")
+            elif is_below(known, path):
+                relative = known[len(path.rstrip("/")) :].lstrip("/")
+            elif entry.record is not None and entry.record.is_folder and is_below(path, known):
+                relative = ""
+            else:
+                continue
+            if entry.record is not None:
+                self.evidence.read_records.add(id(entry.record))
+            self.note_word(span, "path", entry.taints)
+            found.append((relative, through(entry.taints, span, f"reads `{display(text)}`")))
+        if not found and path.startswith(SECRETS_FOLDER + "/") and not glob:
+            self.evidence.missing_reads.setdefault(span, path)
+        return found
+
+    def write(self, state: State, path: str, taints: Taints, record: WriteRecord, *, append: bool) -> None:
+        """Put `taints` into the file; without `append` what it held before is gone."""
+        mount = self.inputs.storage_of(path)
+        if mount is not None and mount.storage in (Storage.SECRET, Storage.DEVICE):
+            return
+        if path.startswith(("/dev/", "/proc/", "/sys/")) and not path.startswith("/dev/shm/"):
+            return
+        before = state.files.get(path)
+        if not append:
+            state.forget(path, record.command_span)
+            before = None
+        if not taints:
+            return
+        taints = through(taints, record.target_span, f"is written to `{record.shown_path}`")
+        if before is None:
+            state.files[path] = FileEntry(taints, record)
+        elif not taints <= before.taints or before.record is None:
+            state.files[path] = FileEntry(before.taints | taints, before.record or record)
+
+    def remove(self, state: State, path: str, span: Span, *, recursive: bool, glob: bool) -> None:
+        """Delete a file, a folder, or what a glob names."""
+        for known in list(state.files):
+            if known == path or (recursive and is_below(known, path)):
+                gone = True
+            elif glob:
+                gone = covered_by(known, path) if recursive else matches(known, path)
+            else:
+                entry = state.files[known]
+                gone = entry.record is not None and entry.record.is_folder and known == path
+            if gone and not self._survives_removal(known):
+                self.evidence.removed_paths.add(known)
+                state.forget(known, span)
+        state.links.pop(path, None)
+
+    def inputs_of_substitution(self, state: State, path: str, taints: Taints) -> None:
+        """Make a `<(…)` readable under the path that stands for it; it lies on no layer."""
+        record = WriteRecord(Span(0, 0), Span(0, 0), None, None, "substitution", "<(…)")
+        state.files[path] = FileEntry(taints, record)
+
+    def _survives_removal(self, path: str) -> bool:
+        mount = self.inputs.storage_of(path)
+        return mount is not None and mount.storage in (Storage.SECRET, Storage.DISCARDED)
+
+    def note_word(self, span: Span, what: str, taints: Taints) -> None:
+        """Remember a tainted variable or path, and that its secret was read."""
+        for taint in taints:
+            self.evidence.words.setdefault((span, what), taint.root)
+            self.evidence.roots_read.add(taint.root)
+
+
+__all__ = [
+    "CLEAN",
+    "LOG",
+    "NULL",
+    "Capture",
+    "CommandKnowledge",
+    "Context",
+    "Evidence",
+    "FileTarget",
+    "Files",
+    "Frame",
+    "InputTarget",
+    "LogRecord",
+    "LogTarget",
+    "LoopFrame",
+    "Nesting",
+    "NullTarget",
+    "Outcome",
+    "Root",
+    "RootKind",
+    "Step",
+    "Taint",
+    "Target",
+    "union",
+]

@@ -1,0 +1,198 @@
+"""From the state in front of a RUN to the inputs of its script, and from the script's roots back to their sources."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from buildhush.dockerfile.nodes import Mount, Run
+from buildhush.flow.facts import Certainty, Hop, Place, Source, SourceKind
+from buildhush.flow.inputs import InputFile, InputVariable, MountedPath, RunInputs, ShellOptions, Storage
+from buildhush.flow.stage_state import StageFile, StageState
+from buildhush.flow.symbols import display, is_below, resolve
+from buildhush.flow.taint import Root, RootKind, Taint
+from buildhush.knowledge.files import classify_file
+
+_ALWAYS = (MountedPath("/dev/shm", Storage.MEMORY, ""),)
+# Images whose /bin/sh is bash, so that `$(< file)` and `[[` work there.
+_BASH_AS_SH = (
+    "fedora",
+    "centos",
+    "rockylinux",
+    "almalinux",
+    "amazonlinux",
+    "oraclelinux",
+    "ubi",
+    "rhel",
+    "opensuse",
+    "bash",
+)
+_SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh"))
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """What the roots of one RUN's taints mean: sources and the trail up to the start of the script."""
+
+    run: Run
+    state: StageState
+    mounts: Mapping[str, Mount]
+    environment_mounts: Mapping[str, Mount]
+    files: Mapping[str, StageFile]
+
+    def of(self, root: Root) -> tuple[tuple[Source, ...], tuple[Hop, ...]]:
+        """Sources and trail of a root; empty when it means nothing here."""
+        if root.kind is RootKind.MOUNT:
+            mount = self.mounts.get(root.name) or self.environment_mounts.get(root.name)
+            return ((), ()) if mount is None else self._mounted(mount)
+        if root.kind is RootKind.VARIABLE:
+            variable = self.state.variables.get(root.name)
+            return ((), ()) if variable is None else (variable.sources, variable.trail)
+        file = self.files.get(root.name)
+        return ((), ()) if file is None else (file.sources, file.trail)
+
+    def of_taints(
+        self, taints: frozenset[Taint], hop: Callable[[Taint], tuple[Hop, ...]]
+    ) -> tuple[tuple[Source, ...], tuple[Hop, ...]]:
+        """Sources of all taints, and the whole trail of the first (in a stable order)."""
+        sources: dict[Source, None] = {}
+        trail: tuple[Hop, ...] = ()
+        for taint in sorted(taints, key=lambda taint: (taint.root.kind.value, taint.root.name)):
+            found, before = self.of(taint.root)
+            sources.update(dict.fromkeys(found))
+            trail = trail or (*before, *hop(taint))
+        return tuple(sources), trail
+
+    def _mounted(self, mount: Mount) -> tuple[tuple[Source, ...], tuple[Hop, ...]]:
+        place = Place(self.run, mount.flag.span)
+        name = mount.id or ""
+        source = Source(SourceKind.SECRET_MOUNT, name, Certainty.CERTAIN, "it is mounted as a secret", place)
+        where = f"as `${mount.env}`" if mount.env and mount.target is None else f"at `{mount.target}`"
+        return (source,), (Hop(place, f"secret `{name}` is mounted {where}"),)
+
+
+def run_inputs(
+    run: Run,
+    state: StageState,
+    visible: tuple[tuple[InputVariable, ...], tuple[InputFile, ...]],
+    base_image: str,
+    expand: Callable[[str], str],
+    cache_files: Callable[[str], Mapping[str, StageFile]],
+    stage_files: Callable[[str], Mapping[str, StageFile]],
+) -> tuple[RunInputs, Origins]:
+    """The inputs of a RUN. `visible`: the state's variables and files as inputs (made once per state).
+
+    `cache_files(id)`: secret files in that cache, by path relative to it. `stage_files(name)`: those of a stage, by
+    absolute path, for `--mount=from=`.
+    """
+    variables, files = visible
+    mounted: list[MountedPath] = list(_ALWAYS)
+    secrets: dict[str, Mount] = {}
+    environment: dict[str, Mount] = {}
+    extra: dict[str, StageFile] = {}
+    extra_inputs: list[InputFile] = []
+    for mount in run.mounts:
+        target = None
+        if mount.target is not None:
+            target = resolve(expand(mount.target), state.folder, state.home)
+        if mount.type == "secret" and mount.id is not None:
+            if target is not None:
+                mounted.append(MountedPath(target, Storage.SECRET, mount.id))
+                secrets[mount.id] = mount
+            if mount.env:
+                environment[mount.id] = mount
+                variables = (
+                    *(variable for variable in variables if variable.name != mount.env),
+                    InputVariable(mount.env, None, Root(RootKind.MOUNT, mount.id)),
+                )
+        elif target is not None and mount.type == "tmpfs":
+            mounted.append(MountedPath(target, Storage.MEMORY, ""))
+        elif target is not None and mount.type == "cache":
+            identity = expand(mount.id or target)
+            mounted.append(MountedPath(target, Storage.CACHE, identity))
+            for relative, file in cache_files(identity).items():
+                _add(extra, extra_inputs, f"{target.rstrip('/')}/{relative}", file)
+        elif target is not None and mount.type == "bind":
+            mounted.append(MountedPath(target, Storage.DISCARDED, ""))
+            for path, file in _bound(run, mount, target, expand, stage_files):
+                _add(extra, extra_inputs, path, file)
+    hides = tuple(mount.path for mount in mounted)
+    visible_files = tuple(file for file in files if not any(is_below(file.path, path) for path in hides))
+    inputs = RunInputs(
+        state.folder,
+        state.home,
+        _shell_of(run, state, base_image),
+        tuple(mounted),
+        variables,
+        (*visible_files, *extra_inputs),
+    )
+    return inputs, Origins(run, state, secrets, environment, {**state.files, **extra} if extra else state.files)
+
+
+def is_posix(run: Run, state: StageState) -> bool:
+    """Whether the RUN's script is for a shell that we read; PowerShell, cmd and other interpreters are opaque."""
+    if run.interpreter is not None:
+        return _interpreter_name(run.interpreter) in _SHELLS
+    return state.shell_is_posix
+
+
+def shell_options(words: tuple[str, ...]) -> tuple[ShellOptions, bool]:
+    """What `SHELL [...]` asks for, and whether it is a shell that we read."""
+    if not words:
+        return ShellOptions(), True
+    name = posixpath.basename(words[0]).removesuffix(".exe")
+    if name not in _SHELLS:
+        return ShellOptions(), False
+    letters = "".join(word[1:] for word in words[1:] if word.startswith("-") and not word.startswith("--"))
+    return ShellOptions("e" in letters, "x" in letters, "pipefail" in words, name == "bash"), True
+
+
+def _shell_of(run: Run, state: StageState, base_image: str) -> ShellOptions:
+    if run.interpreter is not None:
+        words = tuple(run.interpreter.split())
+        if words and posixpath.basename(words[0]) == "env":
+            words = tuple(word for word in words[1:] if word != "-S")
+        return shell_options(words)[0]
+    shell = state.shell
+    if not shell.reads_angle and any(name in base_image for name in _BASH_AS_SH):
+        return ShellOptions(shell.errexit, shell.xtrace, shell.pipefail, True)
+    return shell
+
+
+def _interpreter_name(interpreter: str) -> str:
+    words = [word for word in interpreter.split() if word != "-S"]
+    if not words:
+        return "sh"
+    name = posixpath.basename(words[0])
+    return posixpath.basename(words[1]) if name == "env" and len(words) > 1 else name
+
+
+def _add(files: dict[str, StageFile], inputs: list[InputFile], path: str, file: StageFile) -> None:
+    files[path] = file
+    inputs.append(InputFile(path, Root(RootKind.FILE, path)))
+
+
+def _bound(
+    run: Run,
+    mount: Mount,
+    target: str,
+    expand: Callable[[str], str],
+    stage_files: Callable[[str], Mapping[str, StageFile]],
+) -> list[tuple[str, StageFile]]:
+    source = expand(mount.source or "")
+    place = Place(run, mount.flag.span)
+    if mount.from_stage is not None:
+        root = "/" + source.strip("/")
+        return [
+            (target.rstrip("/") + path[len(root.rstrip("/")) :], file)
+            for path, file in stage_files(mount.from_stage).items()
+            if is_below(path, root)
+        ]
+    verdict = classify_file(source) if source else None
+    if verdict is None or not verdict.secret or verdict.kind == "folder of secrets":
+        return []
+    certainty = Certainty.CERTAIN if verdict.certain else Certainty.LIKELY
+    origin = Source(SourceKind.FILE, display(source), certainty, verdict.reason, place)
+    hop = Hop(place, f"`{display(source)}` of the build context is mounted at `{mount.target}`")
+    return [(target, StageFile(target, (origin,), (hop,), of_context=True))]

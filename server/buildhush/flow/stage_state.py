@@ -1,0 +1,84 @@
+"""What holds between two instructions of a stage: variables, working folder, user, and files that hold secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from buildhush.dockerfile.nodes import Assignment, Pair
+from buildhush.flow.facts import Hop, Source
+from buildhush.flow.inputs import InputFile, InputVariable, ShellOptions
+from buildhush.flow.taint import Root, RootKind
+
+
+@dataclass(frozen=True, slots=True)
+class StageVariable:
+    """An ARG or ENV in force. `text`: its value as far as it is known. `secrets`: what it carries, with the trail.
+
+    `is_argument`: an ARG, which ends with its stage. `node`, `pair`: the declaration.
+    """
+
+    name: str
+    text: str | None
+    is_argument: bool
+    node: Assignment | None
+    pair: Pair | None
+    sources: tuple[Source, ...] = ()
+    trail: tuple[Hop, ...] = ()
+
+    def as_input(self) -> InputVariable:
+        """The variable as a RUN sees it."""
+        root = Root(RootKind.VARIABLE, self.name) if self.sources else None
+        return InputVariable(self.name, self.text, root)
+
+
+@dataclass(frozen=True, slots=True)
+class StageFile:
+    """A file in the stage's layers (or a cache) that holds secrets. `trail` ends where it was last written.
+
+    `of_context`: it was copied from the build context, so its own COPY reports it.
+    """
+
+    path: str
+    sources: tuple[Source, ...]
+    trail: tuple[Hop, ...]
+    is_folder: bool = False
+    hidden: bool = False
+    of_context: bool = False
+
+    def as_input(self) -> InputFile:
+        """The file as a RUN sees it."""
+        return InputFile(self.path, Root(RootKind.FILE, self.path))
+
+
+@dataclass(frozen=True, slots=True)
+class StageState:
+    """The state between two instructions. Immutable; an instruction that changes nothing gives the same object back.
+
+    `folder`: WORKDIR, absolute. `user`: USER as written, None for the base image's own. `hidden` files were deleted by
+    a later instruction: they stay in the stage's layers, and leave with `FROM stage` but not with `COPY --from`.
+    """
+
+    folder: str = "/"
+    user: str | None = None
+    shell: ShellOptions = ShellOptions()
+    shell_is_posix: bool = True
+    variables: Mapping[str, StageVariable] = field(default_factory=dict)
+    files: Mapping[str, StageFile] = field(default_factory=dict)
+    hidden: Mapping[str, StageFile] = field(default_factory=dict)
+
+    @property
+    def home(self) -> str:
+        """HOME of the user in force: an ENV HOME, root's, or the usual place of a named user."""
+        variable = self.variables.get("HOME")
+        if variable is not None and variable.text:
+            return variable.text
+        user = (self.user or "root").partition(":")[0]
+        if user in ("root", "0", ""):
+            return "/root"
+        return f"/home/{user}"
+
+    @property
+    def is_root(self) -> bool:
+        """Whether commands run as uid 0, as far as the file says."""
+        return (self.user or "root").partition(":")[0] in ("root", "0", "")

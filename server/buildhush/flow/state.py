@@ -1,0 +1,132 @@
+"""The abstract state of a running script, and the join of two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from buildhush.flow.symbols import is_below, symbol
+from buildhush.flow.taint import CLEAN, Taints, Value
+from buildhush.shell import ir
+from buildhush.text.spans import Span
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRecord:
+    """Which command put a secret into a file. Spans are in offsets of the script text.
+
+    `via`: "redirect", "copy", "tool", "name" (the secret is part of the file's name), "edit" (a command changed it in place).
+    `store`: (command name, index of the Store in its knowledge, operands behind the subcommand) for a tool's own store.
+    """
+
+    command_span: Span
+    target_span: Span
+    command: ir.Simple | None
+    redirect: ir.Redirect | None
+    via: str
+    shown_path: str
+    store: tuple[str, int, tuple[str, ...]] | None = None
+    certain: bool = True
+    is_folder: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A file that may hold secrets; `record` is None for one that held them before the script began."""
+
+    taints: Taints
+    record: WriteRecord | None
+
+
+@dataclass(slots=True)
+class State:
+    """Where a script stands on one path through it: copied at every fork, joined where paths meet.
+
+    `files` holds only files that may hold a secret; `links` symbolic links by path; `functions` bodies by name;
+    `exported` the variables that children see; `descriptors` redirections made by `exec`; `clean_removed` maps the
+    input files that were deleted or overwritten to the span of the command that did it.
+    """
+
+    folder: str
+    variables: dict[str, Value]
+    files: dict[str, FileEntry]
+    exported: set[str]
+    errexit: bool = False
+    xtrace: bool = False
+    pipefail: bool = False
+    functions: dict[str, ir.Node] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+    exit_trap: ir.Node | None = None
+    exit_trap_text: tuple[str, Span] | None = None
+    descriptors: dict[int, object] = field(default_factory=dict)
+    removed: dict[str, Span] = field(default_factory=dict)
+
+    def copy(self) -> State:
+        """An independent copy; entries are frozen and shared."""
+        return State(
+            self.folder,
+            dict(self.variables),
+            dict(self.files),
+            set(self.exported),
+            self.errexit,
+            self.xtrace,
+            self.pipefail,
+            dict(self.functions),
+            dict(self.links),
+            self.exit_trap,
+            self.exit_trap_text,
+            dict(self.descriptors),
+            dict(self.removed),
+        )
+
+    def forget(self, path: str, by: Span) -> None:
+        """The file's old bytes are gone (deleted or overwritten); what lay below a folder goes with it."""
+        for known in [known for known in self.files if is_below(known, path)]:
+            if self.files.pop(known).record is None:
+                self.removed[known] = by
+        self.links.pop(path, None)
+
+
+def join(states: Iterable[State | None]) -> State | None:
+    """The state that holds wherever one of the given ones does: union of taint; removed only if removed in all."""
+    given = [state for state in states if state is not None]
+    if not given:
+        return None
+    result = given[0]
+    for other in given[1:]:
+        if other is not result:
+            result = _join_two(result, other)
+    return result
+
+
+def _join_two(left: State, right: State) -> State:
+    joined = left.copy()
+    if left.folder != right.folder:
+        joined.folder = symbol("current folder")
+    for name, value in right.variables.items():
+        mine = joined.variables.get(name)
+        if mine is None:
+            joined.variables[name] = value
+        elif mine is not value:
+            text = mine.text if mine.text == value.text else symbol(f"${name}")
+            joined.variables[name] = Value(text, mine.taints | value.taints if value.taints else mine.taints)
+    for path, entry in right.files.items():
+        mine_entry = joined.files.get(path)
+        if mine_entry is None:
+            joined.files[path] = entry
+        elif mine_entry is not entry:
+            joined.files[path] = FileEntry(mine_entry.taints | entry.taints, mine_entry.record or entry.record)
+    joined.exported |= right.exported
+    # Options that only one path switched on: xtrace may print (may), errexit only helps when it is sure.
+    joined.xtrace = left.xtrace or right.xtrace
+    joined.errexit = left.errexit and right.errexit
+    joined.pipefail = left.pipefail and right.pipefail
+    joined.functions.update({k: v for k, v in right.functions.items() if k not in joined.functions})
+    joined.links.update({k: v for k, v in right.links.items() if k not in joined.links})
+    if left.exit_trap is not right.exit_trap or left.exit_trap_text != right.exit_trap_text:
+        joined.exit_trap, joined.exit_trap_text = None, None
+    joined.removed = {path: span for path, span in left.removed.items() if path in right.removed}
+    return joined
+
+
+__all__ = ["CLEAN", "FileEntry", "State", "WriteRecord", "join"]

@@ -1,0 +1,144 @@
+"""The summary of one RUN: what it does with secrets, as a function of its script and its inputs.
+
+A summary holds no place outside its own instruction: taints start at names (`Root`), which the walk over the
+instructions ties to what they mean there. So it can be reused as long as the instruction and the inputs are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from buildhush.dockerfile.nodes import Run
+from buildhush.flow.inputs import RunInputs, Storage
+from buildhush.flow.interpreter import Interpreter
+from buildhush.flow.machine import LogRecord
+from buildhush.flow.state import State, WriteRecord
+from buildhush.flow.symbols import is_made_by_mktemp
+from buildhush.flow.taint import Root, Taints
+from buildhush.flow.transfer import HANDLERS, by_knowledge
+from buildhush.knowledge.commands import CommandKnowledge
+from buildhush.shell import ir
+from buildhush.text.spans import Span
+
+
+@dataclass(frozen=True, slots=True)
+class TaintedFile:
+    """A file of the stage or of a cache that holds a secret when the RUN has succeeded. Spans in script offsets."""
+
+    path: str
+    taints: Taints
+    record: WriteRecord
+    cache: tuple[str, str] | None
+    read_again: bool
+    removed_on_some_paths: bool
+    temporary_variable: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What one RUN does with secrets. All spans are in offsets of the RUN's script text (exec form: of the node).
+
+    `removed`: input files that are gone on every path on which it succeeds, with the span of the deleting command.
+    `variables_named`: for each variable that the script reads without setting it: the places; `nested` says that a
+    place lies inside `sh -c '…'`, where Docker's own expansion of the step name does not look.
+    `ends`: False when no path through the script succeeds.
+    """
+
+    files: tuple[TaintedFile, ...]
+    logs: tuple[LogRecord, ...]
+    removed: tuple[tuple[str, Span], ...]
+    words: tuple[tuple[Span, str, Root], ...]
+    roots_read: frozenset[Root]
+    missing_reads: tuple[tuple[Span, str], ...]
+    variables_named: tuple[tuple[str, Span, bool], ...]
+    programs: frozenset[str]
+    opaque: bool
+    truncated: bool
+    ends: bool
+    command_at: Mapping[Span, ir.Simple]
+
+
+EMPTY = RunSummary((), (), (), (), frozenset(), (), (), frozenset(), False, False, True, {})
+
+
+def summarise(
+    run: Run,
+    inputs: RunInputs,
+    commands: Mapping[str, CommandKnowledge],
+    read_script: Callable[[str], ir.Script],
+    script: ir.Script | None,
+) -> RunSummary:
+    """Interpret the RUN. `script` is its shell form, already read; None for the exec form."""
+    machine = Interpreter(inputs, commands, HANDLERS, by_knowledge, read_script)
+    if script is not None:
+        final = machine.run(script)
+    elif run.exec_form:
+        final = machine.run_exec_form(_exec_command(run))
+    else:
+        return EMPTY
+    return _collect(machine, final)
+
+
+def _exec_command(run: Run) -> ir.Simple:
+    words = tuple(
+        ir.Word(
+            (ir.Literal(word.value, True, Span(word.span.start + 1, max(word.span.end - 1, word.span.start + 1))),),
+            word.span,
+        )
+        for word in run.exec_form or ()
+    )
+    return ir.Simple((), words, (), (), Span(words[0].span.start, words[-1].span.end))
+
+
+def _collect(machine: Interpreter, final: State | None) -> RunSummary:
+    evidence, inputs = machine.evidence, machine.inputs
+    files: list[TaintedFile] = []
+    if final is not None:
+        for path, entry in sorted(final.files.items()):
+            record = entry.record
+            if record is None or record.via == "substitution":
+                continue
+            mount = inputs.storage_of(path)
+            if path.startswith("/dev/") or (mount is not None and mount.storage is not Storage.CACHE):
+                continue
+            files.append(
+                TaintedFile(
+                    path,
+                    entry.taints,
+                    record,
+                    (mount.name, mount.path) if mount is not None else None,
+                    id(record) in evidence.read_records,
+                    path in evidence.removed_paths,
+                    _temporary_variable(machine, path),
+                )
+            )
+    named = [
+        (name, span, nested)
+        for name, places in evidence.variables_named.items()
+        for span, nested in places
+        if not name.startswith("__bh")
+    ]
+    return RunSummary(
+        tuple(files),
+        tuple(sorted(evidence.logs.values(), key=lambda record: (record.span, record.how))),
+        tuple(sorted(final.removed.items())) if final is not None else (),
+        tuple((span, what, root) for (span, what), root in evidence.words.items()),
+        frozenset(evidence.roots_read),
+        tuple(evidence.missing_reads.items()),
+        tuple(dict.fromkeys(named)),
+        frozenset(evidence.programs),
+        evidence.opaque,
+        evidence.truncated,
+        final is not None,
+        {},
+    )
+
+
+def _temporary_variable(machine: Interpreter, path: str) -> str | None:
+    if not is_made_by_mktemp(path):
+        return None
+    for number, name in machine.temporary_names.items():
+        if f"mktemp {number}\x02" in path:
+            return name
+    return None
