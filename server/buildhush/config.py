@@ -441,7 +441,8 @@ def line_of_key(text: str, path: _Path, literal: str | None = None) -> int:
         return 1
     line = lines[known]
     wanted = [literal] if literal is not None else [str(part) for part in path[len(known) :]][-1:]
-    following = min((other for other in lines.values() if other > line), default=text.count("\n") + 2)
+    behind = [other for key, other in lines.items() if other > line and key[: len(known)] != known]
+    following = min(behind, default=text.count("\n") + 2)
     for word in wanted:
         for number in range(line, following):
             if re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text.split("\n")[number - 1]):

@@ -17,6 +17,7 @@ class CommandOption:
 
     names: tuple[str, ...]
     help: str
+    metavar: str
     takes_value: bool
     choices: tuple[str, ...]
     rules: bool
@@ -68,9 +69,9 @@ def _shape(name: str, summary: str, parser: argparse.ArgumentParser) -> CommandS
         if action.option_strings:
             takes_value = action.nargs != 0
             rule_list = metavar.startswith("RULE")
-            options.append(
-                CommandOption(tuple(action.option_strings), action.help or "", takes_value, found, rule_list)
-            )
+            shown = metavar or "|".join(found) or action.dest.upper()
+            text = (action.help or "").replace("%(default)s", str(action.default))
+            options.append(CommandOption(tuple(action.option_strings), text, shown, takes_value, found, rule_list))
         else:
             choices, rules = found, metavar.startswith("RULE")
     return CommandShape(name, summary, tuple(options), choices, rules)

@@ -1,0 +1,69 @@
+# Every target works in a fresh clone on a machine with Python 3.10 or newer; each sets up what it needs.
+# The development environment is .venv, installed from requirements-dev.lock with hashes.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.complete
+DEMO := .cache/demo
+UV := .cache/uv
+MINUTES ?= 10
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup demo test lint types format docs docs-check wheel bench fuzz truth sbom lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed; set PYTHON=…"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(STAMP) ## Set up the development environment
+
+$(DEMO)/.complete: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed; set PYTHON=…"; exit 1; }
+	@test -x $(DEMO)/bin/python || $(PYTHON) -m venv $(DEMO)
+	@echo "Setting up (once) …"
+	@$(DEMO)/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+	@touch $@
+
+demo: $(DEMO)/.complete ## Show the language server at work on the examples
+	@PYTHONPATH=server $(DEMO)/bin/python server/demo.py
+
+test: $(STAMP) ## Run all tests
+	$(BIN)/python -m pytest -n auto --dist loadfile $(TESTS)
+
+lint: $(STAMP) ## Check style and layout of the code
+	$(BIN)/ruff check server tests
+	$(BIN)/ruff format --check server tests
+
+types: $(STAMP) ## Check types
+	$(BIN)/mypy
+
+format: $(STAMP) ## Bring the code into its layout
+	$(BIN)/ruff check --fix server tests
+	$(BIN)/ruff format server tests
+
+docs: $(STAMP) ## Write everything that is generated: rule pages, schema, manual page
+	$(BIN)/python server/docs/generate.py
+
+docs-check: $(STAMP) ## Fail when something generated is stale
+	$(BIN)/python server/docs/generate.py --check
+
+wheel: $(STAMP) ## Build the wheel twice and compare the bytes
+	$(BIN)/python server/docs/build_wheel.py
+
+sbom: $(STAMP) ## List every runtime dependency with version and licence
+	$(BIN)/python server/docs/sbom.py
+
+lock: pyproject.toml ## Choose dependency versions anew
+	@test -x $(UV)/bin/uv || { $(PYTHON) -m venv $(UV) && $(UV)/bin/python -m pip install --quiet uv; }
+	$(UV)/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --upgrade --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements.lock
+	$(UV)/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --upgrade --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,81 @@
+"""The JSON schema of the configuration file, made from the table that the parser reads by; editors complete from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from typing import Any
+
+from buildhush.config import OPTIONS, Option
+from buildhush.knowledge.commands import CommandKnowledge, Output
+from buildhush.rules.api import Severity
+
+_STRINGS = {"type": "array", "items": {"type": "string", "minLength": 1}}
+_SEVERITY = {"enum": [severity.value for severity in Severity]}
+
+
+def json_schema(rule_ids: Collection[str]) -> dict[str, Any]:
+    """A draft-07 schema for `.buildhush.toml` and for `[tool.buildhush]`."""
+    rule = {"enum": sorted(rule_ids)}
+    properties = {option.key: {"description": option.help, **_type(option, rule)} for option in OPTIONS}
+    in_overrides = {key: value for key, value in properties.items() if _field(key)}
+    files = {"description": "The files it holds for: patterns as in .gitignore, relative to this file.", **_STRINGS}
+    properties["overrides"] = {
+        "description": "Options for some files, laid over those of all files.",
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {"files": files, **in_overrides},
+            "required": ["files"],
+            "additionalProperties": False,
+        },
+    }
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "buildhush configuration",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+    }
+
+
+def _field(key: str) -> str | None:
+    return next(option.field for option in OPTIONS if option.key == key)
+
+
+def _type(option: Option, rule: dict[str, Any]) -> dict[str, Any]:
+    if option.kind == "rules":
+        return {"type": "array", "items": rule}
+    if option.kind == "severities":
+        return {"type": "object", "propertyNames": rule, "additionalProperties": _SEVERITY}
+    if option.kind in ("names", "patterns"):
+        return _STRINGS
+    if option.kind == "severity":
+        return _SEVERITY
+    if option.kind == "flag":
+        return {"type": "boolean"}
+    if option.kind == "commands":
+        return {"type": "object", "additionalProperties": _command()}
+    return {"type": "string"}
+
+
+def _command() -> dict[str, Any]:
+    """One entry of `commands`; its keys are the fields of `CommandKnowledge`."""
+    properties: dict[str, Any] = {}
+    for entry in dataclasses.fields(CommandKnowledge):
+        kind = str(entry.type)
+        if entry.name == "name":
+            continue
+        if entry.name == "output":
+            properties[entry.name] = {"enum": [output.value for output in Output]}
+        elif kind == "bool":
+            properties[entry.name] = {"type": "boolean"}
+        elif kind == "int":
+            properties[entry.name] = {"type": "integer", "minimum": 0}
+        elif kind.startswith("tuple[str"):
+            properties[entry.name] = {"type": "array", "items": {"type": "string"}}
+        elif kind.startswith("tuple"):
+            properties[entry.name] = {"type": "array", "items": {"type": "object"}}
+        else:
+            properties[entry.name] = {"type": "string"}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
