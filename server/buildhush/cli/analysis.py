@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from buildhush.cli.files import UnreadableError, decoded, read_source, read_text_or_none
 from buildhush.cli.masking import Mask
@@ -21,6 +22,9 @@ from buildhush.engine import Analysis, Context, Report, analyze, fixes
 from buildhush.rules.api import Fix
 from buildhush.text.line_index import LineIndex
 from buildhush.text.spans import Span
+
+if TYPE_CHECKING:
+    from buildhush.companions.context import BuildContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +104,34 @@ def context_for(target: Target) -> Context | None:
     """The build context a file is most likely built with: its own folder; none for standard input."""
     if target.data is not None:
         return None
-    from buildhush.companions.context import FolderContext
+    return _FolderContext(os.path.abspath(target.path))
 
-    path = os.path.abspath(target.path)
-    return FolderContext(os.path.dirname(path), os.path.basename(path))
+
+@dataclass(frozen=True, slots=True)
+class _FolderContext:
+    """The folder of a Dockerfile as its build context, listed only when an instruction copies a folder."""
+
+    dockerfile: str
+
+    def secret_files_below(self, source: str) -> tuple[str, ...]:
+        """Secret-looking files that `COPY source` takes along."""
+        return self._listed().secret_files_below(source)
+
+    def exists(self, path: str) -> bool | None:
+        """Whether the context has that file."""
+        return self._listed().exists(path)
+
+    def _listed(self) -> BuildContext:
+        own_rules = os.path.exists(f"{self.dockerfile}.dockerignore")
+        return _context(os.path.dirname(self.dockerfile), self.dockerfile if own_rules else None)
+
+
+@cache
+def _context(folder: str, dockerfile: str | None) -> BuildContext:
+    """One listing for all Dockerfiles of a folder that share its ignore file."""
+    from buildhush.companions.context import read_context
+
+    return read_context(folder, dockerfile)
 
 
 def records(analysis: Analysis, target: Target, *, with_fixes: bool = True) -> FileResult:
