@@ -118,6 +118,10 @@ class ScriptReader(WordReader):
         body, _ = self._list(start, limit)
         return Script(body, Span(start, limit), self.problems)
 
+    def script_in_parentheses(self, start: int, limit: int) -> tuple[Script, int]:
+        body, end = self._list(start, limit, frozenset({")"}))
+        return Script(body, Span(start, end), self.problems), end
+
     def escaped_script(self, text: str, origins: list[int]) -> Script:
         script = ScriptReader(text, self.depth + 1).script(0, len(text))
         return _relocated(script, origins)
@@ -158,8 +162,8 @@ class ScriptReader(WordReader):
         return Sequence(tuple(commands), tuple(background), span), offset
 
     def _at_stop(self, offset: int, limit: int, stops: frozenset[str]) -> bool:
-        if self.text[offset] == ";":
-            return True
+        if self.text[offset] in ";)":
+            return self.text[offset] == ";" or ")" in stops
         match = _KEYWORD.match(self.text, offset, limit)
         return match is not None and match.group() in stops
 
@@ -305,7 +309,7 @@ class ScriptReader(WordReader):
             close = closing_parenthesis(text, offset + 1, limit)
         if close is None:
             self.problems = True
-            return _opaque(text, offset, offset + 1), offset + 1
+            return Group(self._body(offset + 1, limit), True, Span(offset, limit)), limit
         return Group(self._body(offset + 1, close), True, Span(offset, close + 1)), close + 1
 
     def _compound(self, keyword: str, offset: int, limit: int) -> tuple[Node, int]:
@@ -327,13 +331,15 @@ class ScriptReader(WordReader):
         elif keyword == "[[":
             return self._redirected(*self._test(offset, limit), limit)
         elif keyword not in _CLOSING_KEYWORDS:
-            reader, kinds = _COMPOUNDS[keyword]
-            found = self.skeleton.construct(offset, kinds)
-            if found is not None:
-                node, base = found
-                end = node.end_byte + base
-                if end <= limit and not _is_cut_off(node):
-                    return self._redirected(reader(self, node, base), end, limit)
+            # tree-sitter-bash does not know `;&` before `esac`, and reads on to the next `esac` without an error.
+            if keyword != "case":
+                reader, kinds = _COMPOUNDS[keyword]
+                found = self.skeleton.construct(offset, kinds)
+                if found is not None:
+                    node, base = found
+                    end = node.end_byte + base
+                    if end <= limit and not _is_cut_off(node):
+                        return self._redirected(reader(self, node, base), end, limit)
             read = self._by_reserved_words(keyword, offset, limit)
             if read is not None:
                 return self._redirected(*read, limit)
@@ -719,22 +725,6 @@ class ScriptReader(WordReader):
         children = group.children
         return self._body(children[0].end_byte + base, children[-1].start_byte + base)
 
-    def _case(self, node: tree_sitter.Node, base: int) -> Node:
-        keyword = node.children[0]
-        at = self._blanks(keyword.end_byte + base, node.end_byte + base)
-        subject, _ = self.word(at, node.end_byte + base)
-        items = tuple(self._case_item(child, base) for child in node.children if child.type == "case_item")
-        return Case(subject, items, Span(node.start_byte + base, node.end_byte + base))
-
-    def _case_item(self, item: tree_sitter.Node, base: int) -> tuple[tuple[Word, ...], Node | None]:
-        children = item.children
-        closing = next(child for child in children if child.type == ")")
-        last = children[-1]
-        end = (last.start_byte if last.type in (";;", ";&", ";;&") else item.end_byte) + base
-        limit = closing.start_byte + base
-        patterns, _ = self._patterns(item.start_byte + base, limit)
-        return patterns, self._list(closing.end_byte + base, end)[0]
-
     def _group(self, node: tree_sitter.Node, base: int) -> Node:
         return Group(self._do_group(node, base), False, Span(node.start_byte + base, node.end_byte + base))
 
@@ -745,13 +735,11 @@ _COMPOUNDS: dict[str, tuple[Callable[[ScriptReader, tree_sitter.Node, int], Node
     "select": (ScriptReader._for, ("for_statement",)),
     "while": (ScriptReader._while, ("while_statement",)),
     "until": (ScriptReader._while, ("while_statement",)),
-    "case": (ScriptReader._case, ("case_statement",)),
     "{": (ScriptReader._group, ("compound_statement",)),
 }
 
 _CLOSERS = {
     "if_statement": "fi",
-    "case_statement": "esac",
     "for_statement": "do_group",
     "c_style_for_statement": "do_group",
     "while_statement": "do_group",
@@ -768,10 +756,6 @@ def _is_cut_off(node: tree_sitter.Node) -> bool:
         return last.children[-1].is_missing
     if last.is_missing or last.type != _CLOSERS[node.type]:
         return True
-    if node.type == "case_statement":
-        return any(
-            all(part.type != ")" for part in child.children) for child in node.children if child.type == "case_item"
-        )
     if node.type == "compound_statement":
         return node.children[0].type != "{"
     return False
@@ -812,7 +796,9 @@ def _declared_by(word: Word) -> tuple[Assignment, ...]:
 def _relocated(value: _T, origins: list[int]) -> _T:
     """The same IR value with every offset looked up in `origins`."""
     if isinstance(value, Span):
-        return Span(origins[value.start], origins[value.end])  # type: ignore[return-value]
+        start = origins[value.start]
+        end = origins[value.end - 1] + 1 if value.end > value.start else start
+        return Span(start, end)  # type: ignore[return-value]
     if isinstance(value, tuple):
         return tuple(_relocated(item, origins) for item in value)  # type: ignore[return-value]
     if is_dataclass(value) and not isinstance(value, type):

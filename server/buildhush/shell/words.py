@@ -106,6 +106,10 @@ class WordReader:
         """The commands between two offsets; see `reader.ScriptReader`."""
         raise NotImplementedError
 
+    def script_in_parentheses(self, start: int, limit: int) -> tuple[Script, int]:
+        """The commands up to the `)` that closes what was opened before `start`, and where it stands (or `limit`)."""
+        raise NotImplementedError
+
     def escaped_script(self, text: str, origins: list[int]) -> Script:
         """The commands of a text whose characters stand at `origins` in this one; see `reader.ScriptReader`."""
         raise NotImplementedError
@@ -340,25 +344,24 @@ class WordReader:
             if end is not None and text.startswith(")", end + 1) and end + 1 < limit:
                 parts.append(Arithmetic(text[offset + 3 : end], Span(offset, end + 2)))
                 return end + 2
-        start, close, end = self._substitution_range(offset, limit)
-        parts.append(CommandSubstitution(self._nested_script(start, close), quoted, Span(offset, end)))
+        body, end = self._substituted(offset, limit)
+        parts.append(CommandSubstitution(body, quoted, Span(offset, end)))
         return end
 
     def _process_substitution(self, offset: int, limit: int, parts: list[Part]) -> int:
-        start, close, end = self._substitution_range(offset, limit)
-        parts.append(ProcessSubstitution(self._nested_script(start, close), self.text[offset], Span(offset, end)))
+        body, end = self._substituted(offset, limit)
+        parts.append(ProcessSubstitution(body, self.text[offset], Span(offset, end)))
         return end
 
-    def _substitution_range(self, offset: int, limit: int) -> tuple[int, int, int]:
-        """Where the commands of the `$(`, `<(` or `>(` at `offset` begin, where they end, and what lies behind."""
+    def _substituted(self, offset: int, limit: int) -> tuple[Script, int]:
+        """The commands of the `$(`, `<(` or `>(` at `offset`, and the offset behind its `)`."""
         end = self.skeleton.end_of_substitution(offset)
         if end is not None and end <= limit and self.text[end - 1] == ")":
-            return offset + 2, end - 1, end
-        close = closing_parenthesis(self.text, offset + 2, limit)
-        if close is not None:
-            return offset + 2, close, close + 1
-        self.problems = True
-        return min(offset + 2, limit), limit, limit
+            return self._nested_script(offset + 2, end - 1), end
+        outer, self.problems = self.problems, False
+        script, end = self.script_in_parentheses(min(offset + 2, limit), limit)
+        self.problems = outer or script.has_problems or end >= limit
+        return script, min(end + 1, limit)
 
     def _backticks(self, offset: int, limit: int, parts: list[Part], quoted: bool) -> int:
         """Backticks; inside them a backslash before a backtick, a dollar or a backslash goes away before reading."""
