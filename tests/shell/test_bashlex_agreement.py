@@ -18,7 +18,7 @@ SNIPPETS = (
     "yum -y install epel-release; yum clean all; rm -rf /var/cache/yum",
     "dnf install -y 'dnf-command(config-manager)' && dnf config-manager --set-enabled crb",
     "npm ci --omit=dev && npm cache clean --force",
-    'npm config set "//r.example.com/:_authToken" "$NPM_TOKEN" && npm ci && npm config delete //r.example.com/:_authToken',
+    'npm config set "//r.example.com/:_authToken" "$NPM_TOKEN"; npm ci; npm config delete //r.example.com/:_auth',
     'echo "//registry.example.com/:_authToken=${NPM_TOKEN}" > .npmrc && npm install && rm -f .npmrc',
     "NPM_TOKEN=$(cat /run/secrets/npm) npm ci",
     "yarn install --frozen-lockfile --network-timeout 100000 | tee /tmp/yarn.log",
