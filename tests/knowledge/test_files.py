@@ -16,23 +16,24 @@ def _words(text: str) -> list[str]:
 CERTAIN = _words(
     """
     .env ./.env app/.env .env.local .env.production.local id_rsa id_ed25519 keys/id_rsa ~/.ssh/id_ecdsa
-    id_rsa_deploy .netrc .pypirc .git-credentials .aws/credentials /root/.aws/credentials
-    /root/.docker/config.json ~/.kube/config kubeconfig kubeconfig.yaml key.pem private.pem privkey.pem
-    server-key.pem certs/RSAprivatekey.pem server.key tls.key private.key master.key bundle.p12 site.pfx
-    AuthKey_AB12.p8 putty.ppk passwords.kdbx secret.txt mysecret.txt token npm_token.txt npm_token api_key.txt
-    password.txt db_password my.secret service-account.json service_account_key.json serviceAccountKey.json
-    gcp-key.json client_secret.json client_secret_123.json firebase-adminsdk-x1.json .pgpass .s3cfg .vault-token
-    .dockercfg .cargo/credentials.toml application_default_credentials.json .config/gcloud/credentials.db
+    id_rsa_deploy github_rsa deploy_ed25519 ssh_host_rsa_key gcp-sa.json sa-key.json .netrc .pypirc
+    .git-credentials .aws/credentials /root/.aws/credentials /root/.docker/config.json ~/.kube/config kubeconfig
+    kubeconfig.yaml key.pem private.pem privkey.pem server-key.pem certs/RSAprivatekey.pem server.key tls.key
+    private.key master.key bundle.p12 site.pfx AuthKey_AB12.p8 putty.ppk passwords.kdbx secret.txt mysecret.txt
+    token npm_token.txt npm_token api_key.txt password.txt db_password my.secret service-account.json
+    service_account_key.json serviceAccountKey.json gcp-key.json client_secret.json client_secret_123.json
+    firebase-adminsdk-x1.json .pgpass .s3cfg .vault-token .dockercfg .cargo/credentials.toml
+    application_default_credentials.json .config/gcloud/credentials.db
     /var/run/secrets/eks.amazonaws.com/serviceaccount/token C:\\Users\\me\\.ssh\\id_rsa ${HOME}/.netrc
     """
 )
 
 LIKELY = _words(
     """
-    .npmrc app/.npmrc auth.json credentials.json credentials .credentials secrets.yaml secrets.yml secrets
-    .env.production .env.test .envrc prod.env secrets.env .ssh .ssh/ .aws .gnupg .ssh/deploy acme.key
-    Test-runnable.pem my.jks release.keystore .htpasswd htpasswd terraform.tfstate client.ovpn terraform.tfvars
-    *.pem *.key id_* id_rsa* .env* .npmrc* certs/*.p12 secrets/db lava-credentials.txt
+    .npmrc app/.npmrc auth.json credentials.json credentials .credentials secret.yaml key.json secrets.yaml
+    secrets.yml secrets .env.production .env.test .envrc prod.env secrets.env .ssh .ssh/ .aws .gnupg .ssh/deploy
+    acme.key Test-runnable.pem my.jks release.keystore .htpasswd htpasswd terraform.tfstate client.ovpn
+    terraform.tfvars *.pem *.key id_* id_rsa* .env* .npmrc* certs/*.p12 secrets/db lava-credentials.txt
     """
 )
 

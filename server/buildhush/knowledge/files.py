@@ -122,7 +122,12 @@ def _by_words(folder: str, stem: str, extension: str) -> FileVerdict:
         words = words[:-1]
     if words and words[-1] in _SECRET_WORDS and classify_name("_".join(words)).secret:
         # `token`, `npm_token.txt`: nothing else is called so; secrets.yaml may be a list of references.
-        return FileVerdict(True, words[-1] not in _UNSURE_WORDS, f"its name ends in {words[-1]}", "secret by its name")
+        return FileVerdict(
+            True,
+            words[-1] not in _UNSURE_WORDS and extension not in _MANIFESTS,
+            f"its name ends in {words[-1]}",
+            "secret by its name",
+        )
     if words and words[-1] in ("key", "keys") and extension in _TEXT and classify_name("_".join(words)).secret:
         return FileVerdict(True, True, "it is a key by its name", "secret by its name")
     if folder in ("secrets", ".secrets") and extension in _TEXT:
@@ -173,7 +178,11 @@ _HARMLESS_NAMES = _words(
     "known_hosts authorized_keys id_rsa.pub .env.vault .envoy .envrc.example passwd shadow group .keys"
 )
 
-_SSH_KEY = re.compile(r"id_(?:rsa|dsa|ecdsa|ed25519|ecdsa_sk|ed25519_sk)?(?:[._-](?!pub)[\w-]{1,40})?")
+_ALGORITHM = r"(?:rsa|dsa|ecdsa|ed25519|ecdsa_sk|ed25519_sk)"
+_SSH_KEY = re.compile(
+    rf"(?:id_{_ALGORITHM}?|(?:deploy|github|gitlab|bitbucket|private)_{_ALGORITHM})(?:[._-](?!pub)[\w-]{{1,40}})?"
+    rf"|ssh_host_{_ALGORITHM}_key"
+)
 
 
 def _registry(reason: str, certain: bool) -> FileVerdict:
@@ -207,6 +216,8 @@ _NAMES = {
     ".my.cnf": FileVerdict(True, False, "MySQL clients keep passwords in it", "password file"),
     ".htpasswd": FileVerdict(True, False, "it holds password hashes", "password file"),
     "htpasswd": FileVerdict(True, False, "it holds password hashes", "password file"),
+    "key.json": _cloud("keys of service accounts are called so", False),
+    "keyfile.json": _cloud("keys of service accounts are called so", False),
     ".s3cfg": _cloud("it holds S3 keys"),
     ".boto": _cloud("it holds cloud keys"),
     ".passwd-s3fs": _cloud("it holds S3 keys"),
@@ -282,7 +293,7 @@ _PUBLIC_PARTS = ("cert", "fullchain", "cacert", "dhparam", "bundle", "pubkey", "
 _SERVER_KEYS = _words("server tls ssl private id master deploy client host site domain")
 
 _SERVICE_ACCOUNT = re.compile(
-    r"(?:^(?:service[-_]?account|gcp[-_]?key|gcloud[-_]?(?:service[-_]?)?key|client[-_]?secrets?)|firebase[-_]?adminsdk)"
+    r"(?:^(?:service[-_]?account|sa[-_]?key|gcp[-_]?sa|gcp[-_]?key|gcloud[-_]?(?:service[-_]?)?key|client[-_]?secrets?)|firebase[-_]?adminsdk)"
     r"[\w.-]{0,80}\.json$"
 )
 
@@ -291,5 +302,6 @@ _SECRET_WORDS = _words(
 )
 _UNSURE_WORDS = _words("secrets credential credentials creds cred passwd pass pat")
 _TRANSPARENT = _words("prod production dev development staging local txt file ro rw base b")
+_MANIFESTS = _words("yml yaml")
 _TEXT = frozenset({"", "txt"})
 _DATA = _words("txt json yml yaml toml ini cfg conf properties xml csv text dat bin") | {""}

@@ -95,8 +95,8 @@ def _judge(before: tuple[str, ...], word: str, tail: tuple[str, ...], words: tup
         if companion in _PATTERN_OWNERS:
             return NameVerdict(False, f"{joined} is rather a pattern", words)
         return NameVerdict(True, f"{joined} names a personal access token", words)
-    if word in ("auth", "cookie"):
-        owners = _AUTH_OWNERS if word == "auth" else _COOKIE_OWNERS
+    if word in ("auth", "oauth", "cookie"):
+        owners = _COOKIE_OWNERS if word == "cookie" else _AUTH_OWNERS
         if set(before) & owners:
             return NameVerdict(True, f"its name ends in {joined}", words)
         return NameVerdict(False, f"{joined} is more often a switch or a scheme", words, value_decides=True)
@@ -119,8 +119,11 @@ def _short_password(before: tuple[str, ...], word: str, says: str, words: tuple[
 
 
 def _without_secret_word(words: tuple[str, ...]) -> NameVerdict:
+    trimmed = words
+    while trimmed and trimmed[-1] in _TRANSPARENT_TAILS:
+        trimmed = trimmed[:-1]
     for phrase, reason in _PHRASES.items():
-        if words[-len(phrase) :] == phrase:
+        if phrase in (words[-len(phrase) :], trimmed[-len(phrase) :]):
             return NameVerdict(True, reason, words)
     if words and words[-1] in _UNDECIDED:
         return NameVerdict(False, f"{words[-1].upper()} alone does not say", words, value_decides=True)
@@ -156,7 +159,7 @@ _STRONG = _words(
     credential credentials cred creds
     """
 )
-_SECRET_WORDS = _STRONG | {"pass", "pwd", "pw", "auth", "key", "keys", "pat", "cookie", "jwt", "bearer"}
+_SECRET_WORDS = _STRONG | {"pass", "pwd", "pw", "auth", "oauth", "key", "keys", "pat", "cookie", "jwt", "bearer"}
 
 # Behind the secret word, these leave the meaning alone: NPM_TOKEN_RO, SSH_KEY_B64, SECRET_KEY_BASE.
 _TRANSPARENT_TAILS = _words(
@@ -181,6 +184,7 @@ _ABOUT = _words(
     param var env variable attribute label group role lookup resolver source ring rate index column row vault
     keyring cmd command helper hook hint hints reset config cfg driver engine lib library callback warn prompt
     utils space support service operator controller sync scan scanning scanner detection authentication
+    encrypted
     """
 )
 
@@ -198,11 +202,7 @@ _HARMLESS_ANYWHERE = _words(
 )
 
 _TEXT_TOKENS = _words("eos bos pad unk sep cls mask end start stop begin special next")
-_PASSES = _words(
-    """
-    first second single multi two one by boarding low high band num per
-    """
-)
+_PASSES = _words("first second single multi two one by boarding low high band num per")
 _DIRECTORIES = _words("old init start base current orig original work project build")
 _PATTERN_OWNERS = _words("file name glob regex search url path match exclude include")
 
@@ -210,7 +210,7 @@ _AUTH_OWNERS = _words(
     """
     npm node yarn pnpm docker registry composer basic proxy http https github gh gitlab git bitbucket bearer
     redis artifactory jfrog nexus pypi pip poetry bundle gem maven mvn gradle nuget cargo helm conda api
-    packagist ghcr ecr acr gcr azure aws sonar sentry verdaccio cloudsmith
+    packagist ghcr ecr acr gcr azure aws sonar sentry verdaccio cloudsmith fury gemfury
     """
 )
 _COOKIE_OWNERS = _words("erlang rabbitmq auth login")
@@ -221,7 +221,7 @@ _KEY_COMPANIONS = _words(
     api secret secrets private priv access auth shared preshared ssh rsa ed ecdsa deploy deployment encryption
     encrypt decryption decrypt crypto crypt master account service role admin storage session jwt hmac aes
     fernet license licence token credential credentials password sas webhook bot app application refresh login
-    ingestion subscription sym symmetric
+    ingestion subscription sym symmetric prv pvt git gitlab
     """
 )
 _PUBLIC_KEY_OWNERS = _words(
@@ -253,8 +253,10 @@ _PHRASES = {
     ("netrc",): "it holds the content of a .netrc",
     ("pypirc",): "it holds the content of a .pypirc",
     ("connection", "string"): "connection strings hold a password",
+    ("conn", "string"): "connection strings hold a password",
+    ("conn", "str"): "connection strings hold a password",
+    ("npm", "rc"): "it holds the content of an .npmrc",
     ("service", "account", "json"): "it holds the key of a service account",
-    ("service", "account", "json", "b"): "it holds the key of a service account",
     ("service", "account", "base"): "it holds the key of a service account",
 }
 
@@ -264,6 +266,7 @@ _KNOWN_NAMES = {
     "AWS_SHARED_CREDENTIALS_FILE": (False, "it is the path of a file"),
     "SECRET_KEY_BASE_DUMMY": (False, "Rails's switch for a build without the secret"),
     "DOCKER_AUTH_CONFIG": (True, "it holds registry credentials"),
+    "VSS_NUGET_EXTERNAL_FEED_ENDPOINTS": (True, "it holds the passwords of NuGet feeds"),
     "VAULT_SECRET_ID": (True, "it is the secret half of a Vault AppRole"),
     "PIP_KEYRING_PROVIDER": (False, "it is a setting of pip"),
 }
