@@ -11,7 +11,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stdio", action="store_true", help="talk on standard input and output (the default)")
     parser.add_argument("--tcp", action="store_true", help="wait for one client on a TCP port, for debugging")
     parser.add_argument("--host", default="127.0.0.1", help="the address for --tcp (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=2087, help="the port for --tcp, 0 for a free one (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=2087, help="the port for --tcp, 0 for a free one (default: %(default)s)"
+    )
     parser.add_argument(
         "--log-level",
         choices=("error", "warning", "info", "debug"),

@@ -14,7 +14,6 @@ COMMANDS = (
     "buildhush.fixAll",
     "buildhush.copyBuildCommand",
     "buildhush.showDocument",
-    "buildhush.verify",
 )
 
 CODE_ACTION_KINDS = ("quickfix", "source.fixAll.buildhush")

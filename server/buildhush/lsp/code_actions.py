@@ -171,6 +171,8 @@ def _diagnostics(
     sent = [
         diagnostic
         for diagnostic in params.context.diagnostics
-        if diagnostic.source == SOURCE and isinstance(diagnostic.data, dict) and diagnostic.data.get("fingerprint") == name
+        if diagnostic.source == SOURCE
+        and isinstance(diagnostic.data, dict)
+        and diagnostic.data.get("fingerprint") == name
     ]
     return list(sent) or [report_diagnostic(server, document, report, name)]

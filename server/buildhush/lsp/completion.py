@@ -151,9 +151,7 @@ def _instructions(server: BuildhushServer, typed: int) -> Iterator[Offer]:
         yield Offer(keyword, f"{keyword} ", types.CompletionItemKind.Keyword, detail, typed)
 
 
-def _inside(
-    analysis: Analysis, document: Document, node: Instruction, before: str, offset: int
-) -> Iterator[Offer]:
+def _inside(analysis: Analysis, document: Document, node: Instruction, before: str, offset: int) -> Iterator[Offer]:
     keyword = node.trigger.keyword if isinstance(node, Onbuild) and node.trigger is not None else node.keyword
     names = names_of(document, analysis)
     stages = [name.text for name in names.of_kind(STAGE) if name.occurrences[0].span.start < offset]
@@ -170,7 +168,9 @@ def _inside(
     elif variable is not None and not _in_single_quotes(before):
         yield from _variables(analysis, document, node, variable[1], variable[2])
     elif secret_path is not None:
-        ids = [mount.id for mount in node.mounts if mount.type == "secret" and mount.id] if isinstance(node, Run) else []
+        ids = (
+            [mount.id for mount in node.mounts if mount.type == "secret" and mount.id] if isinstance(node, Run) else []
+        )
         yield from _texts(ids, types.CompletionItemKind.File, "secret mounted in this RUN", len(secret_path[1]))
     elif image is not None and isinstance(node, From):
         yield from _texts(stages, types.CompletionItemKind.Class, "stage", len(image[1]))
@@ -181,9 +181,7 @@ def _inside(
             yield Offer(text, text, types.CompletionItemKind.Property, typed=len(flag[0]), again=again)
 
 
-def _mount(
-    analysis: Analysis, document: Document, node: Instruction, stages: list[str], value: str
-) -> Iterator[Offer]:
+def _mount(analysis: Analysis, document: Document, node: Instruction, stages: list[str], value: str) -> Iterator[Offer]:
     *done, current = value.split(",")
     given = dict(field.partition("=")[::2] for field in done)
     given = {key.lower(): text for key, text in given.items()}
@@ -248,9 +246,7 @@ def _secret_variables(analysis: Analysis) -> list[str]:
     return [variable.name for variable in (*analysis.facts.arguments, *analysis.facts.environment)]
 
 
-def _variables(
-    analysis: Analysis, document: Document, node: Instruction, brace: str, typed: str
-) -> Iterator[Offer]:
+def _variables(analysis: Analysis, document: Document, node: Instruction, brace: str, typed: str) -> Iterator[Offer]:
     names = names_of(document, analysis)
     stage = -1
     for each in analysis.tree.instructions:
@@ -269,9 +265,7 @@ def _variables(
             yield Offer(name, text, types.CompletionItemKind.Variable, detail, len(typed))
 
 
-def _texts(
-    texts: Iterable[str], kind: types.CompletionItemKind, detail: str, typed: int
-) -> Iterator[Offer]:
+def _texts(texts: Iterable[str], kind: types.CompletionItemKind, detail: str, typed: int) -> Iterator[Offer]:
     for text in dict.fromkeys(texts):
         yield Offer(text, text, kind, detail, typed)
 

@@ -1,4 +1,4 @@
-"""What the user has set: in the editor, in `.buildhush.toml` beside the Dockerfile or above it, and what lies beside it.
+"""What the user has set, in the editor and in `.buildhush.toml`, and what lies around a Dockerfile.
 
 A configuration file that can't be read keeps the last good one in force; the problem is shown where it stands.
 Settings of the editor are laid over those of the file.
@@ -7,8 +7,8 @@ Settings of the editor are laid over those of the file.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -209,9 +209,7 @@ class Configuration:
 
     def _publish(self, path: Path, diagnostics: list[dict[str, Any]]) -> None:
         uri = uris.from_fs_path(str(path))
-        self._server.protocol.notify(
-            types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS, {"uri": uri, "diagnostics": diagnostics}
-        )
+        self._server.protocol.notify(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS, {"uri": uri, "diagnostics": diagnostics})
 
     def _show_once(self, message: str) -> None:
         if message not in self._shown:

@@ -6,8 +6,6 @@ brought inside the text: a line behind the last one means the end, a column behi
 
 from __future__ import annotations
 
-from typing import Any
-
 from lsprotocol import types
 
 from buildhush.lsp.documents import Document
@@ -44,14 +42,6 @@ class Positions:
     def range_from_span(self, span: Span) -> types.Range:
         """The range of a span."""
         return types.Range(self.position_from_offset(span.start), self.position_from_offset(span.end))
-
-    def json_range_from_span(self, span: Span) -> dict[str, Any]:
-        """The range of a span as plain JSON."""
-        (line, character), (end_line, end_character) = self.pair_from_offset(span.start), self.pair_from_offset(span.end)
-        return {
-            "start": {"line": line, "character": character},
-            "end": {"line": end_line, "character": end_character},
-        }
 
     def text_edit_from_edit(self, edit: Edit) -> types.TextEdit:
         """An edit as the protocol has it."""

@@ -92,9 +92,7 @@ def _items(server: BuildhushServer, document: Document) -> str:
     return ",".join(_all_items(server, document, positions, analysis))
 
 
-def _all_items(
-    server: BuildhushServer, document: Document, positions: Positions, analysis: Analysis
-) -> Iterator[str]:
+def _all_items(server: BuildhushServer, document: Document, positions: Positions, analysis: Analysis) -> Iterator[str]:
     for report, fingerprint in zip(analysis.reports, fingerprints(analysis), strict=True):
         yield _report_item(server, document, positions, report, fingerprint)
     for problem in analysis.problems:
@@ -118,7 +116,8 @@ def _report_item(
     if client.related_information and report.trail:
         uri = json.dumps(document.uri)
         related = ",".join(
-            f'{{"location":{{"uri":{uri},"range":{_range(positions, step.span)}}},"message":{json.dumps(step.message)}}}'
+            f'{{"location":{{"uri":{uri},"range":{_range(positions, step.span)}}},'
+            f'"message":{json.dumps(step.message)}}}'
             for step in report.trail
         )
         parts.append(f'"relatedInformation":[{related}]')
@@ -142,7 +141,5 @@ def _range(positions: Positions, span: Span) -> str:
     line, character = positions.pair_from_offset(span.start)
     end_line, end_character = positions.pair_from_offset(span.end)
     return (
-        f'{{"start":{{"line":{line},"character":{character}}},'
-        f'"end":{{"line":{end_line},"character":{end_character}}}}}'
+        f'{{"start":{{"line":{line},"character":{character}}},"end":{{"line":{end_line},"character":{end_character}}}}}'
     )
-

@@ -125,9 +125,7 @@ def _line_edits(
     return [types.CreateFile(uri=uri, options=options), changed]
 
 
-def _plain_line_edits(
-    server: BuildhushServer, document: Document, change: Change
-) -> dict[str, list[types.TextEdit]]:
+def _plain_line_edits(server: BuildhushServer, document: Document, change: Change) -> dict[str, list[types.TextEdit]]:
     found = {}
     for file in _files(document, change):
         uri = uris.from_fs_path(file.path) or ""
@@ -177,9 +175,14 @@ def difference(old: str, new: str) -> tuple[Edit, ...]:
     return tuple(edits)
 
 
+def _common(one: str, other: str) -> int:
+    """How many characters the two begin with alike."""
+    pairs = zip(one, other, strict=False)
+    return next((count for count, (first, second) in enumerate(pairs) if first != second), min(len(one), len(other)))
+
+
 def _trimmed(old: str, start: int, end: int, text: str) -> list[Edit]:
-    prefix = len(os.path.commonprefix([old[start:end], text]))
-    rest = old[start + prefix : end]
-    suffix = len(os.path.commonprefix([rest[::-1], text[prefix:][::-1]]))
+    prefix = _common(old[start:end], text)
+    suffix = _common(old[start + prefix : end][::-1], text[prefix:][::-1])
     edit = Edit(Span(start + prefix, end - suffix), text[prefix : len(text) - suffix])
     return [] if edit.span.start == edit.span.end and not edit.text else [edit]

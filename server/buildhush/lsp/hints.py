@@ -27,7 +27,9 @@ def inlay_hints(server: BuildhushServer, params: types.InlayHintParams) -> list[
     visible = positions.span_from_range(params.range)
     hints = sorted([*_mount_hints(analysis, visible), *_write_hints(analysis, visible)])
     return [
-        types.InlayHint(position=positions.position_from_offset(offset), label=label, tooltip=tooltip, padding_left=True)
+        types.InlayHint(
+            position=positions.position_from_offset(offset), label=label, tooltip=tooltip, padding_left=True
+        )
         for offset, label, tooltip in hints
     ]
 

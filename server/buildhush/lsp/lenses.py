@@ -24,9 +24,7 @@ def code_lenses(server: BuildhushServer, params: types.CodeLensParams) -> list[t
         return None
     analysis = server.analysis(document)
     tree = analysis.tree
-    start = next(
-        (start for node, start in zip(tree.nodes, tree.starts, strict=True) if isinstance(node, From)), None
-    )
+    start = next((start for node, start in zip(tree.nodes, tree.starts, strict=True) if isinstance(node, From)), None)
     if start is None or not (analysis.facts.build_secrets or analysis.reports):
         return []
     where = server.positions(document).range_from_span(Span(start, start))

@@ -1,4 +1,7 @@
-"""What the options of `RUN --mount` mean, for hover and completion. Source: BuildKit's instructions and dockerfile2llb."""
+"""What the options of `RUN --mount` mean, for hover and completion.
+
+Source: BuildKit's instructions and dockerfile2llb packages.
+"""
 
 from __future__ import annotations
 

@@ -267,7 +267,11 @@ def _mount_mentions(node: Run) -> Iterator[_Mention]:
             yield _Mention(role, mount.id, named.value_span)
         elif named is None:
             target = mount.option("target", "dst", "destination")
-            if target is not None and target.value_span is not None and node_ends_with(node, target.value_span, mount.id):
+            if (
+                target is not None
+                and target.value_span is not None
+                and node_ends_with(node, target.value_span, mount.id)
+            ):
                 end = target.value_span.end
                 yield _Mention("secret-here", mount.id, Span(end - len(mount.id), end))
         variable = mount.option("env")

@@ -61,9 +61,7 @@ def highlight(server: BuildhushServer, params: types.DocumentHighlightParams) ->
     ]
 
 
-def prepare_rename(
-    server: BuildhushServer, params: types.PrepareRenameParams
-) -> types.PrepareRenamePlaceholder | None:
+def prepare_rename(server: BuildhushServer, params: types.PrepareRenameParams) -> types.PrepareRenamePlaceholder | None:
     """The name under the caret, None when there is nothing to rename."""
     found = _name_at(server, params.text_document.uri, params.position)
     if found is None:
@@ -87,9 +85,7 @@ def rename(server: BuildhushServer, params: types.RenameParams) -> types.Workspa
     if _is_taken(names_of(document, server.analysis(document)), name, new):
         raise request_failed(f"`{new}` is in use already")
     positions = server.positions(document)
-    edits = [
-        types.TextEdit(range=positions.range_from_span(place.span), new_text=new) for place in name.occurrences
-    ]
+    edits = [types.TextEdit(range=positions.range_from_span(place.span), new_text=new) for place in name.occurrences]
     if not server.client.document_changes:
         return types.WorkspaceEdit(changes={document.uri: edits})
     identifier = types.OptionalVersionedTextDocumentIdentifier(uri=document.uri, version=document.version)
@@ -103,9 +99,7 @@ def _is_taken(names: Names, name: Name, new: str) -> bool:
     return any(same(each.text, new) for each in names.of_kind(name.kind) if each is not name)
 
 
-def _name_at(
-    server: BuildhushServer, uri: str, position: types.Position
-) -> tuple[Document, Name, Occurrence] | None:
+def _name_at(server: BuildhushServer, uri: str, position: types.Position) -> tuple[Document, Name, Occurrence] | None:
     document = server.dockerfile(uri)
     if document is None:
         return None
@@ -114,8 +108,6 @@ def _name_at(
     return None if found is None else (document, *found)
 
 
-def _locations(
-    server: BuildhushServer, document: Document, places: tuple[Occurrence, ...]
-) -> list[types.Location]:
+def _locations(server: BuildhushServer, document: Document, places: tuple[Occurrence, ...]) -> list[types.Location]:
     positions = server.positions(document)
     return [types.Location(uri=document.uri, range=positions.range_from_span(place.span)) for place in places]

@@ -58,14 +58,14 @@ def cancelled() -> ResponseProblem:
 class BuildhushProtocol(LanguageServerProtocol):
     """Messages in, messages out. `raw` handlers get plain JSON parameters, all others lsprotocol's objects."""
 
-    _server: BuildhushServer  # type: ignore[assignment]
+    _server: BuildhushServer
 
     def __init__(self, server: BuildhushServer, converter: Any) -> None:
         self.raw: dict[str, Callable[[Any], Any]] = {}
         self.output: Output | None = None
         self.initialized = False
         self.exit_code: int | None = None
-        self._asked_to_cancel: set[int | str] = set()
+        self._asked_to_cancel: set[int | str | None] = set()
         self._current: int | str | None = None
         self._numbers = itertools.count(1)
         self._waiting: dict[int | str, Answer] = {}
@@ -137,7 +137,9 @@ class BuildhushProtocol(LanguageServerProtocol):
 
     def _request(self, identifier: Any, method: str, params: Any) -> None:
         if not _is_id(identifier):
-            self._send_problem(None, ResponseProblem(types.ErrorCodes.InvalidRequest, "a request id is a number or text"))
+            self._send_problem(
+                None, ResponseProblem(types.ErrorCodes.InvalidRequest, "a request id is a number or text")
+            )
             return
         self._current = identifier
         try:
@@ -158,7 +160,7 @@ class BuildhushProtocol(LanguageServerProtocol):
     def _notification(self, method: str, message: dict[str, Any]) -> None:
         if method == types.CANCEL_REQUEST:
             # Its request was answered before it, in order; keep no note of it.
-            self._asked_to_cancel.discard(_cancelled_id(message))  # type: ignore[arg-type]
+            self._asked_to_cancel.discard(_cancelled_id(message))
             return
         try:
             self._handle(method, message.get("params"), is_request=False)

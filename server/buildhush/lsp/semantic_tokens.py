@@ -1,4 +1,4 @@
-"""Semantic tokens: variables and paths that carry a secret get the modifier `secret`; all else is left to the editor."""
+"""Semantic tokens: variables and paths that carry a secret get the modifier `secret`; the rest is the editor's."""
 
 from __future__ import annotations
 
@@ -80,9 +80,7 @@ def _encoded(server: BuildhushServer, document: Document, visible: Span | None) 
     return data
 
 
-def _tokens(
-    server: BuildhushServer, document: Document, visible: Span | None
-) -> Iterator[tuple[int, int, int, int]]:
+def _tokens(server: BuildhushServer, document: Document, visible: Span | None) -> Iterator[tuple[int, int, int, int]]:
     """Line, column, length and type, in order, without overlaps, none over a line's end."""
     analysis = server.analysis(document)
     positions = server.positions(document)

@@ -88,9 +88,9 @@ class BuildhushServer(LanguageServer):
             types.TEXT_DOCUMENT_DID_CLOSE: self._did_close,
             types.TEXT_DOCUMENT_DID_SAVE: self._did_save,
             types.TEXT_DOCUMENT_DIAGNOSTIC: partial(_call, self, "diagnostics", "pull"),
-            types.WORKSPACE_DID_CHANGE_CONFIGURATION: lambda params: self.configuration.pushed(params),
-            types.WORKSPACE_DID_CHANGE_WATCHED_FILES: lambda params: self.configuration.files_changed(params),
-            types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: lambda params: self.configuration.folders_changed(params),
+            types.WORKSPACE_DID_CHANGE_CONFIGURATION: partial(self._configure, "pushed"),
+            types.WORKSPACE_DID_CHANGE_WATCHED_FILES: partial(self._configure, "files_changed"),
+            types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: partial(self._configure, "folders_changed"),
         }
 
     # What features use.
@@ -183,6 +183,9 @@ class BuildhushServer(LanguageServer):
 
     def _exit(self, params: Any) -> None:
         self.protocol.exit_code = 0 if self.protocol._shutdown else 1
+
+    def _configure(self, method: str, params: Any) -> None:
+        getattr(self.configuration, method)(params)
 
     def parent_lives(self) -> bool:
         """Whether the process that the client named still runs."""
@@ -279,7 +282,7 @@ def serve_stdio() -> int:
     gc.disable()  # Until everything is loaded; the collector would walk the growing heap again and again.
     server = BuildhushServer()
     source, sink = os.dup(sys.stdin.fileno()), os.dup(sys.stdout.fileno())
-    if os.name == "nt":
+    if sys.platform == "win32":
         import msvcrt
 
         msvcrt.setmode(source, os.O_BINARY)

@@ -45,9 +45,7 @@ def document_symbols(
     return symbols if server.client.symbol_tree else _flat(document, symbols)
 
 
-def folding_ranges(
-    server: BuildhushServer, params: types.FoldingRangeParams
-) -> list[types.FoldingRange] | None:
+def folding_ranges(server: BuildhushServer, params: types.FoldingRangeParams) -> list[types.FoldingRange] | None:
     """Stages, instructions over several lines, heredocs and blocks of comments."""
     document = server.dockerfile(params.text_document.uri)
     if document is None:

@@ -1,0 +1,222 @@
+"""Hover: a finding with this file's own names, a mount option, a secret, a secret variable, a secret's path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from buildhush.dockerfile.nodes import Instruction, Mount, MountOption, Run
+from buildhush.engine import Analysis, Report, fixes
+from buildhush.flow.facts import SecretVariable, Sink
+from buildhush.lsp.edits import title_of
+from buildhush.lsp.mount_options import ALIASES, MOUNT_OPTIONS, MOUNT_TYPES
+from buildhush.lsp.names import SECRET, VARIABLE
+from buildhush.lsp.places import instruction_at, mount_at, names_of, reports_at
+from buildhush.text.spans import Span
+
+if TYPE_CHECKING:
+    from buildhush.lsp.documents import Document
+    from buildhush.lsp.server import BuildhushServer
+
+SINKS = {
+    Sink.LAYER: "a layer of the exported image, even when a later layer deletes the file: "
+    "everyone who pulls the image can read it",
+    Sink.STAGE: "the layers of a stage that is not exported: readable on the builder's disk, "
+    "and in a cache exported with `mode=max`",
+    Sink.CONFIG: "the image's configuration and history: `docker history --no-trunc` and `docker inspect` show it",
+    Sink.LOG: "the build log: everyone who can read the CI's log can read it",
+    Sink.CACHE: "a cache mount: every later build on that builder that mounts the same id can read it",
+    Sink.CONTEXT: "the build context on the builder's disk",
+    Sink.PROVENANCE: "provenance attached to the pushed image, when it is made with `mode=max`",
+}
+MOST_REPORTS = 5
+
+Card = tuple[Span, str]
+
+
+def hover(server: BuildhushServer, params: types.HoverParams) -> types.Hover | None:
+    """What is known about the place under the pointer."""
+    document = server.dockerfile(params.text_document.uri)
+    if document is None:
+        return None
+    positions = server.positions(document)
+    offset = positions.offset_from_position(params.position)
+    cards = list(_cards(server, document, offset))
+    if not cards:
+        return None
+    span = min((span for span, _ in cards), key=lambda span: span.end - span.start)
+    text = "\n\n---\n\n".join(text for _, text in cards)
+    markdown = server.client.markdown_hover
+    return types.Hover(
+        contents=types.MarkupContent(
+            kind=types.MarkupKind.Markdown if markdown else types.MarkupKind.PlainText,
+            value=text if markdown else plain_text(text),
+        ),
+        range=positions.range_from_span(span),
+    )
+
+
+def _cards(server: BuildhushServer, document: Document, offset: int) -> Iterator[Card]:
+    analysis = server.analysis(document)
+    shown: set[str] = set()
+    for report in list(reports_at(analysis, Span(offset, offset)))[:MOST_REPORTS]:
+        server.check_cancelled()
+        yield report.span, _report_text(document, analysis, report, with_document=report.rule.id not in shown)
+        shown.add(report.rule.id)
+    found = instruction_at(analysis.tree, offset)
+    if found is None:
+        return
+    node, start = found
+    yield from _name_cards(document, analysis, offset)
+    if isinstance(node, Run):
+        touched = mount_at(node, offset - start)
+        if touched is not None:
+            yield from _mount_cards(*touched, node, start, offset - start)
+
+
+# A finding.
+
+
+def _report_text(document: Document, analysis: Analysis, report: Report, *, with_document: bool) -> str:
+    parts = [f"**{report.rule.id}**: {report.finding.message}."]
+    if report.finding.sinks:
+        parts.append(_bullets("It ends up in", (SINKS[sink] for sink in report.finding.sinks)))
+    if report.trail:
+        lines = document.lines
+        steps = (f"line {lines.line_at(step.span.start) + 1}: {step.message}" for step in report.trail)
+        parts.append(_numbered("Its way", steps))
+    offered = fixes(analysis, report)
+    if offered:
+        parts.append(_bullets("Quick fixes", (_described(title_of(fix), fix.note) for fix in offered)))
+    if with_document:
+        parts.append(f"---\n\n{report.rule.doc.strip()}")
+    return "\n\n".join(parts)
+
+
+def _described(title: str, note: str) -> str:
+    return f"{title}. {note}" if note else title
+
+
+def _bullets(heading: str, items: Iterable[str]) -> str:
+    return f"{heading}:\n\n" + "\n".join(f"- {item}" for item in items)
+
+
+def _numbered(heading: str, items: Iterable[str]) -> str:
+    return f"{heading}:\n\n" + "\n".join(f"{number}. {item}" for number, item in enumerate(items, start=1))
+
+
+# A name.
+
+
+def _name_cards(document: Document, analysis: Analysis, offset: int) -> Iterator[Card]:
+    found = names_of(document, analysis).at(offset)
+    if found is None:
+        return
+    name, place = found
+    if name.kind == SECRET:
+        yield place.span, _secret_text(document, analysis, name.text)
+    elif name.kind == VARIABLE:
+        definitions = {definition.span for definition in name.definitions}
+        for variable in (*analysis.facts.arguments, *analysis.facts.environment):
+            if variable.name == name.text and _pair_span(analysis, variable) in definitions:
+                yield place.span, _variable_text(document, analysis, variable)
+                return
+        around = instruction_at(analysis.tree, offset)
+        mount = _mount_with_variable(around[0], name.text) if around is not None else None
+        if mount is not None:
+            yield place.span, f"`{name.text}` holds the secret `{mount.id}` for this RUN only."
+
+
+def _mount_with_variable(node: Instruction, name: str) -> Mount | None:
+    mounts = node.mounts if isinstance(node, Run) else ()
+    return next((mount for mount in mounts if mount.env == name), None)
+
+
+def _pair_span(analysis: Analysis, variable: SecretVariable) -> Span | None:
+    if not analysis.tree.holds(variable.node):
+        return None
+    return analysis.tree.absolute(variable.node, variable.pair.key.span)
+
+
+def _secret_text(document: Document, analysis: Analysis, identifier: str) -> str:
+    uses = []
+    for node in analysis.tree.instructions:
+        mounts = node.mounts if isinstance(node, Run) else ()
+        for mount in mounts:
+            if mount.type == "secret" and mount.id == identifier:
+                line = document.lines.line_at(analysis.tree.start_of(node)) + 1
+                uses.append(f"line {line}: {_where(mount)}")
+    passed = next((each for each in analysis.facts.build_secrets if each.id == identifier), None)
+    source = f"env={passed.environment}" if passed is not None and passed.environment else "src=FILE"
+    parts = [
+        f"**Secret `{identifier}`**",
+        "It is in memory while the RUN runs and in no layer by itself. What a command prints or writes of it stays.",
+        f"The caller passes it with `docker build --secret id={identifier},{source}`. "
+        "When the caller passes none, the file or variable is missing and the RUN starts all the same, "
+        "unless the mount says `required`.",
+    ]
+    if uses:
+        parts.append(_bullets("Mounted in", uses))
+    return "\n\n".join(parts)
+
+
+def _where(mount: Mount) -> str:
+    places = []
+    if mount.target is not None:
+        places.append(f"the file `{mount.target}`")
+    if mount.env:
+        places.append(f"the variable `{mount.env}`")
+    return " and ".join(places) or "nowhere"
+
+
+def _variable_text(document: Document, analysis: Analysis, variable: SecretVariable) -> str:
+    keyword = variable.node.keyword
+    parts = [f"**{keyword} `{variable.name}`** holds a secret: {variable.source.reason}."]
+    if variable.sinks:
+        parts.append(_bullets("Its value ends up in", (SINKS[sink] for sink in variable.sinks)))
+    lines = [
+        document.lines.line_at(analysis.tree.start_of(reader.node)) + 1
+        for reader in variable.readers
+        if analysis.tree.holds(reader.node)
+    ]
+    if lines:
+        parts.append(f"Read in line {', '.join(map(str, dict.fromkeys(lines)))}.")
+    return "\n\n".join(parts)
+
+
+# A mount.
+
+
+def _mount_cards(mount: Mount, option: MountOption | None, node: Run, start: int, offset: int) -> Iterator[Card]:
+    if option is None:
+        yield mount.flag.span.shifted(start), _mount_text(mount)
+        return
+    key = ALIASES.get(option.key, option.key)
+    if key == "type":
+        yield option.span.shifted(start), _mount_text(mount)
+        return
+    described = MOUNT_OPTIONS.get(mount.type, {}).get(key)
+    if described is not None:
+        yield option.span.shifted(start), f"**`{key}`** of a `{mount.type}` mount. {described}."
+
+
+def _mount_text(mount: Mount) -> str:
+    described = MOUNT_TYPES.get(mount.type)
+    if described is None:
+        return f"`{mount.type}` is no mount type. There are {', '.join(f'`{kind}`' for kind in MOUNT_TYPES)}."
+    options = (f"`{key}`: {text}" for key, text in MOUNT_OPTIONS[mount.type].items())
+    parts = [f"**`type={mount.type}`**: {described}."]
+    if mount.type == "secret":
+        parts.append(f"Here: secret `{mount.id}` as {_where(mount)}.")
+    return "\n\n".join([*parts, _bullets("Options", options)])
+
+
+def plain_text(markdown: str) -> str:
+    """The same without Markdown's marks, for clients that show text as it is."""
+    text = re.sub(r"^```\w*\n?", "", markdown, flags=re.MULTILINE)
+    text = re.sub(r"\*\*(.+?)\*\*", r"\1", text)
+    text = re.sub(r"^#+ ", "", text, flags=re.MULTILINE)
+    return re.sub(r"`([^`\n]+)`", r"\1", text)
