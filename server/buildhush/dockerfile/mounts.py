@@ -165,7 +165,8 @@ def parse_mount(flag: Flag, socket_number: int = 0) -> Mount:
             complain("secret mount should not have a from", "from")
         if values.get("sharing"):
             complain("secret mount should not define sharing", "sharing")
-        if not source and not target and not identifier:
+        # Behind another mistake this would only be its consequence.
+        if not source and not target and not identifier and not problems:
             complain("invalid secret mount. one of source, target required")
         if source and identifier:
             complain("both source and id can't be set", "source")
