@@ -28,21 +28,8 @@ def _mount(value: str) -> Mount:
 def _set(mount: Mount) -> dict[str, Any]:
     """The fields that are not None, without those that say how it was written."""
     names = ("type", "id", "target", "source", "from_stage", "env", "required", "readonly", "sharing")
-    numbers = ("mode", "uid", "gid")
-        "type",
-        "id",
-        "target",
-        "source",
-        "from_stage",
-        "env",
-        "required",
-        "readonly",
-        "sharing",
-        "mode",
-        "uid",
-        "gid",
-    ]
-    return {name: value for name in names + numbers if (value := getattr(mount, name)) is not None and value is not False}
+    fields = {name: getattr(mount, name) for name in (*names, "mode", "uid", "gid")}
+    return {name: value for name, value in fields.items() if value is not None and value is not False}
 
 
 GOOD: dict[str, dict[str, Any]] = {

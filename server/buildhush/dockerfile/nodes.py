@@ -48,7 +48,7 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """KEY=VALUE of ENV, LABEL and ARG. `value` is None for `ARG KEY`. `equals` is False for the `ENV key value` form."""
+    """KEY=VALUE of ENV, LABEL and ARG: `value` is None for `ARG KEY`, `equals` False for the `ENV key value` form."""
 
     key: Word
     value: Word | None
@@ -234,7 +234,8 @@ class Directive:
 class Dockerfile:
     """A whole file: nodes in order, covering every character; `starts[i]` is where node i begins (code points).
 
-    `escape` is the escape character in force. `newline` is the line end to write: the first one found, else a line feed.
+    `escape` is the escape character in force. `newline` is the line end to write: the first one found, else a line
+    feed.
     """
 
     text: str
