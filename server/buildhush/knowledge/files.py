@@ -130,6 +130,8 @@ def _by_words(folder: str, stem: str, extension: str) -> FileVerdict:
         )
     if words and words[-1] in ("key", "keys") and extension in _TEXT and classify_name("_".join(words)).secret:
         return FileVerdict(True, True, "it is a key by its name", "secret by its name")
+    if stem == "sec" and extension in _TEXT:
+        return FileVerdict(True, False, "its name is short for secret", "secret by its name")
     if folder in ("secrets", ".secrets") and extension in _TEXT:
         return FileVerdict(True, False, f"it lies in a folder called {folder}", "secret by its name")
     return _NOTHING

@@ -225,6 +225,15 @@ _ASSIGNMENT = re.compile(
     r"(?<![\w.$-])-{0,2}(?P<name>[A-Za-z_][\w.-]{2,60})[\"']?(?:\s{0,2}=\s{0,2}|:\s{0,2})"
     r"[\"']?(?P<value>[^\s\"'`;,&|<>()\\]{12,256})"
 )
+# --password VALUE and --token=VALUE of any command.
+_OPTION = re.compile(
+    r"(?<![\w-])--(?P<name>[A-Za-z][\w-]{2,40})[= ][\"']?(?P<value>[A-Za-z0-9][^\s\"'`;,&|<>()\\]{2,255})"
+)
+# curl -u user:password; other commands mean other things by -u.
+_CURL_USER = re.compile(
+    r"(?<![\w-])(?:-u ?|--user[= ])[\"']?(?P<user>[\w.@+-]{1,80}):(?P<value>[A-Za-z0-9][^\s\"'`;,&|<>()\\]{2,255})"
+)
+_NO_PASSWORD = re.compile(r"[0-9]{1,3}|[\w.-]*/[\w./-]*|true|false|yes|no|none|stdin", re.I)
 _ASSIGNMENT_HINT = re.compile(r"pass|pwd|psw|secret|token|credential|key|auth|pat\b", re.I)
 
 
@@ -238,11 +247,33 @@ def _contexts(text: str) -> Iterator[LiteralFinding]:
             if is_reference(value) or is_placeholder(value):
                 continue
             yield LiteralFinding(Span(*match.span("value")), kind)
+    yield from _curl_users(text)
     if not _ASSIGNMENT_HINT.search(text):
         return
+    for match in _OPTION.finditer(text):
+        by_name = classify_name(match["name"])
+        if (by_name.password or by_name.words[-1:] == ("token",)) and by_name.secret and _is_literal(match["value"]):
+            yield LiteralFinding(Span(*match.span("value")), f"value of --{match['name']}", certain=False)
     for match in _ASSIGNMENT.finditer(text):
         value = match["value"]
         if is_reference(value) or is_placeholder(value) or not looks_random(value):
             continue
         if classify_name(match["name"]).secret:
             yield LiteralFinding(Span(*match.span("value")), f"value of {match['name']}", certain=False)
+
+
+def _curl_users(text: str) -> Iterator[LiteralFinding]:
+    if "curl" not in text:
+        return
+    for match in _CURL_USER.finditer(text):
+        before = text[max(0, match.start() - 400) : match.start()]
+        command = before[before.rfind("curl") :] if "curl" in before else ";"
+        if _COMMAND_END.search(command) is None and _is_literal(match["value"]):
+            yield LiteralFinding(Span(*match.span("value")), "password of curl", certain=False)
+
+
+_COMMAND_END = re.compile(r"[;&|](?=\s)")
+
+
+def _is_literal(value: str) -> bool:
+    return not (is_reference(value) or is_placeholder(value) or _NO_PASSWORD.fullmatch(value))

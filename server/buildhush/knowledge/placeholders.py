@@ -60,6 +60,8 @@ def looks_random(text: str) -> bool:
     entropy = _entropy(text)
     if _HEX.fullmatch(text):
         return len(text) >= 20 and entropy >= 2.9
+    if not any(len(part) >= 8 and not part.isalpha() and not part.isdigit() for part in _PARTS.findall(text)):
+        return False
     # Words and versions glued by dashes (python-3.11-slim-bookworm) have long runs of letters; generated text has not.
     longest = max((len(run) for run in _RUNS.findall(text)), default=0)
     return entropy >= 3.4 and longest < max(8, len(text) // 6)
@@ -76,6 +78,7 @@ def _words(text: str) -> frozenset[str]:
 
 _TOKEN_ALPHABET = re.compile(r"[A-Za-z0-9+/=_.~!@#%^*-]+")
 _HEX = re.compile(r"[0-9a-fA-F]+")
+_PARTS = re.compile(r"[A-Za-z0-9]+")
 _RUNS = re.compile(r"[a-z]+|[A-Z]+")
 _SEPARATOR = re.compile(r"[^a-z0-9]+")
 _MARKED = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\*+[^*]*\*+|__[^_].*__|%%.*%%|@[^@]*@|#\{.*\}|docker-secret->.*")
