@@ -267,7 +267,7 @@ def _readers(walk: Walk, item: Declared) -> tuple[Reader, ...]:
         if not behind:
             continue
         if stage.index not in stages:
-            if item.is_argument or stage.base not in stages:
+            if stage.base not in stages:
                 continue
             stages.add(stage.index)
         if isinstance(node, Run):

@@ -15,12 +15,17 @@ from buildhush.text.spans import Span
 
 # Variables that a sourced file does not set in practice, so `. secrets.env` does not taint them.
 _WELL_KNOWN = frozenset(
-    "HOME PATH PWD OLDPWD USER LOGNAME SHELL IFS LANG LC_ALL TERM HOSTNAME UID EUID PPID RANDOM SECONDS LINENO "
-    "BASH BASH_VERSION OPTARG OPTIND TMPDIR DEBIAN_FRONTEND".split()
+    ["HOME", "PATH", "PWD", "OLDPWD", "USER", "LOGNAME", "SHELL", "IFS", "LANG", "LC_ALL", "TERM", "HOSTNAME", "UID", "EUID", "PPID", "RANDOM", "SECONDS", "LINENO", "BASH", "BASH_VERSION", "OPTARG", "OPTIND", "TMPDIR", "DEBIAN_FRONTEND"]
 )
 _SPECIAL = frozenset("?$!-#_0")
 # The name under which a state keeps "any variable that an opaque secret file may have set".
 ANY_VARIABLE = "*"
+# So many characters of a secret (the masked form in a log) give nothing away.
+GLIMPSE = 8
+# Last words of names that hold no secret when an opaque secret file sets them.
+_HARMLESS_TAILS = frozenset(
+    "URL URI HOST HOSTNAME PORT REGION USER USERNAME ENV ENVIRONMENT VERSION PATH DIR BUCKET NAME EMAIL DOMAIN".split()
+)
 _BRACES = re.compile(r"\{([^{}\s]*,[^{}\s]*)\}")
 
 
@@ -42,6 +47,11 @@ class Operand:
     def taints(self) -> Taints:
         """The secrets in it."""
         return self.value.taints
+
+
+def is_harmless(name: str) -> bool:
+    """Whether a variable of that name, set by a secret file, is one that holds no secret (`API_URL`, `user`)."""
+    return name.upper().rsplit("_", 1)[-1] in _HARMLESS_TAILS
 
 
 class Expander:
@@ -84,7 +94,7 @@ class Expander:
         value = state.variables.get(name)
         if value is not None:
             return value
-        if name not in _WELL_KNOWN and name not in _SPECIAL and ANY_VARIABLE in state.variables:
+        if ANY_VARIABLE in state.variables and name not in _WELL_KNOWN | _SPECIAL and not is_harmless(name):
             return Value(symbol(f"${name}"), state.variables[ANY_VARIABLE].taints)
         return Value(symbol(f"${name}"))
 
@@ -167,6 +177,10 @@ class Expander:
             return result
         if operator in (":?", "?"):
             return Value(value.text, taints)
+        if operator == ":" and operand is not None and _is_glimpse(operand.text):
+            return Value(symbol(f"${{{part.name}:{display(operand.text)}}}"))
+        if operator in ("%%", "##") and operand is not None and operand.text in ("*", "?*"):
+            taints = CLEAN
         return Value(self._trimmed(value.text, operator, operand, part.name), taints)
 
     @staticmethod
@@ -188,6 +202,12 @@ class Expander:
         else:
             text = symbol(f"$(… at {part.span.start})" if capture.taints else _shown(part))
         return Value(text, capture.taints)
+
+
+def _is_glimpse(text: str) -> bool:
+    """Whether `${V:0:4}` shows so few characters that they say nothing; observed: 16 bytes of a secret are a leak."""
+    start, colon, length = text.partition(":")
+    return bool(colon) and start.strip().isdigit() and length.strip().isdigit() and int(length) <= GLIMPSE
 
 
 def expand_braces(text: str) -> list[str]:

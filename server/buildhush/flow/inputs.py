@@ -21,11 +21,15 @@ class Storage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MountedPath:
-    """One mount of the RUN: absolute target, storage, and for a secret its id, for a cache its id."""
+    """One mount of the RUN: absolute target, storage, and for a secret its id, for a cache its id.
+
+    `readable` is False for a secret file that the USER in force can't open (mode 0400, uid 0).
+    """
 
     path: str
     storage: Storage
     name: str
+    readable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,13 @@ class InputFile:
 class ShellOptions:
     """How the shell was started: SHELL, a heredoc's `#!` line, or the default /bin/sh.
 
-    `reads_angle`: `$(< file)` gives the file (bash), not nothing (dash, busybox).
+    `is_bash`: `$(< file)` gives the file and `&>` redirects; in dash and busybox they do not (observed).
     """
 
     errexit: bool = False
     xtrace: bool = False
     pipefail: bool = False
-    reads_angle: bool = False
+    is_bash: bool = False
 
 
 @dataclass(frozen=True, slots=True)

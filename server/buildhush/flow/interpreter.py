@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from buildhush.flow.expansion import ANY_VARIABLE, Expander, Operand
-from buildhush.flow.inputs import RunInputs
+from buildhush.flow.inputs import RunInputs, Storage
 from buildhush.flow.machine import (
     LOG,
     NULL,
@@ -122,8 +122,8 @@ class Interpreter:
             state.variables[variable.name] = Value(text, taints)
             state.exported.add(variable.name)
         for mount in self.inputs.mounts:
-            if mount.storage.value == "secret":
-                root = Root(RootKind.MOUNT, mount.name)
+            if mount.storage is Storage.SECRET:
+                root = Root(RootKind.MOUNT if mount.readable else RootKind.UNREADABLE, mount.name)
                 state.files[mount.path] = FileEntry(frozenset([Taint(root)]), None)
         for file in self.inputs.files:
             state.files[file.path] = FileEntry(frozenset([Taint(file.root)]), None)
@@ -208,11 +208,11 @@ class Interpreter:
 
     def _sequence(self, node: ir.Sequence, state: State, context: Context) -> Outcome:
         outcome = Outcome(state, None)
-        for command, background in zip(node.commands, node.background, strict=True):
+        for position, (command, background) in enumerate(zip(node.commands, node.background, strict=True)):
             current = join([outcome.ok, outcome.fail])
             if current is None:
                 return Outcome(None, None)
-            if background:
+            if background and not _waits(node.commands[position + 1 :]):
                 done = self._subshell(command, current.copy(), replace(context, input=CLEAN))
                 outcome = Outcome(join([current, done.ok, done.fail]), None)
             else:
@@ -224,14 +224,20 @@ class Interpreter:
             inner = replace(context, conditional=True) if node.negated else context
             outcome = self.execute(node.commands[0], state, inner)
             return Outcome(outcome.fail, outcome.ok) if node.negated else outcome
-        flowing = context.input
+        flowing = context
         failed_early: list[State | None] = []
         current: State | None = state
         for position, command in enumerate(node.commands):
             if current is None:
                 return Outcome(None, None)
             last = position == len(node.commands) - 1
-            inner = replace(context, input=flowing, conditional=True)
+            inner = replace(
+                context,
+                input=flowing.input,
+                input_text=flowing.input_text,
+                input_names=flowing.input_names,
+                conditional=True,
+            )
             capture = Capture()
             if not last:
                 inner = inner.with_output(1, capture)
@@ -245,7 +251,13 @@ class Interpreter:
                 failed_early.append(outcome.fail)
             else:
                 current = join([outcome.ok, outcome.fail])
-            flowing = capture.taints
+            texts = [text for text in capture.texts if text is not None]
+            flowing = replace(
+                context,
+                input=capture.taints,
+                input_text="\n".join(texts) if texts and len(texts) == len(capture.texts) else None,
+                input_names=frozenset(capture.names),
+            )
         return Outcome(current, current)
 
     def _subshell(self, body: ir.Node, state: State, context: Context) -> Outcome:
@@ -372,7 +384,7 @@ class Interpreter:
                 return Outcome(None, state)
             # A bare redirect `> file` empties it; `$(< file)` hands the file on to the substitution.
             if not node.assignments and inner.input and isinstance(context.output, Capture):
-                if self.inputs.shell.reads_angle:
+                if self.inputs.shell.is_bash:
                     self.emit(inner.input, None, node.span, state, context, None)
                 return Outcome(state, state)
             return Outcome(state, state if substitutions_may_fail else None)
@@ -380,6 +392,9 @@ class Interpreter:
         if not operands:
             return Outcome(state, state)
         name = operands[0].text
+        if operands[0].taints:
+            # The shell's "not found" names what it was asked to run.
+            self.emit(operands[0].taints, None, node.span, state, context, node, descriptor=2)
         if state.xtrace:
             for operand in operands:
                 self._trace(operand.value, operand.span, state, context, node)
@@ -423,11 +438,11 @@ class Interpreter:
         knowledge = self.commands.get(name)
         handler = self._handlers.get(knowledge.handler or knowledge.name) if knowledge else self._handlers.get(name)
         if handler is not None:
-            outcome = handler(self, replace(call, name=knowledge.name if knowledge else name), state, context)
+            outcome = handler(self, replace(call, name=name), state, context)
             if outcome is not None:
                 return outcome
         self.evidence.programs.add(name)
-        outcome = self._default_handler(self, replace(call, name=knowledge.name if knowledge else name), state, context)
+        outcome = self._default_handler(self, replace(call, name=name), state, context)
         return outcome if outcome is not None else Outcome(state, state)
 
     def nested(
@@ -492,15 +507,22 @@ class Interpreter:
         descriptor: int = 1,
         how: str = "prints",
         option_span: Span | None = None,
+        names: Iterable[str] = (),
     ) -> None:
-        """A command's output reaches where the descriptor points. `span`: of the command, in the current script."""
+        """A command's output reaches where the descriptor points. `span`: of the command, in the current script.
+
+        `names`: variables of which the output has `NAME=value` lines.
+        """
         target: Target = context.descriptors.get(descriptor, LOG)
         place = context.place(span)
         if isinstance(target, Capture):
             target.taints = target.taints | taints
             target.texts.append(text)
+            target.names.update(names)
         elif isinstance(target, FileTarget):
-            record = WriteRecord(place, target.span, command, target.redirect, "redirect", target.shown_path)
+            record = WriteRecord(
+                place, target.span, command, target.redirect, "redirect", target.shown_path, text=text
+            )
             self.files.write(state, target.path, taints, record, append=True)
         elif isinstance(target, LogTarget) and taints:
             self.log(taints, place, how, option_span, command)
@@ -553,6 +575,10 @@ class Interpreter:
         descriptor = redirect.descriptor if redirect.descriptor is not None else 1
         if redirect.named_descriptor is not None:
             return context
+        if operator in ("&>", "&>>") and not self.inputs.shell.is_bash:
+            # dash and busybox read `cmd &> file` as `cmd &` and an empty `> file` (observed).
+            state.forget(self.files.path(value.text, state), place)
+            return context
         target = self._open(value, span, redirect, state, context, command, append=operator in (">>", "&>>"))
         if target is None:
             return None
@@ -589,7 +615,7 @@ class Interpreter:
         if path.startswith("/proc/1/fd/"):
             return LOG
         mount = self.inputs.storage_of(path)
-        if mount is not None and mount.storage.value == "secret":
+        if mount is not None and mount.storage is Storage.SECRET:
             return None
         if path == "/dev/null" or (path.startswith("/dev/") and not path.startswith("/dev/shm/")):
             return NULL
@@ -654,9 +680,13 @@ class Interpreter:
         return capture
 
     def _trace(self, value: Value, span: Span, state: State, context: Context, command: ir.Simple | None) -> None:
-        if state.xtrace and value.taints and isinstance(context.descriptors.get(2, LOG), LogTarget):
-            place = context.place(command.span if command is not None else span)
-            self.log(value.taints, place, "trace", None, None if context.nesting else command)
+        if state.xtrace and value.taints:
+            inner = self.redirected((), state, context, None) or context
+            own = None if context.nesting else command
+            self.emit(
+                value.taints, None, command.span if command is not None else span, state, inner, own, descriptor=2,
+                how="trace",
+            )
 
     def _run_exit_trap(self, state: State | None, context: Context) -> State | None:
         if state is None or (state.exit_trap_text is None and state.exit_trap is None):
@@ -680,6 +710,14 @@ def _leave_subshell(before: State, after: State | None) -> State | None:
     result = before.copy()
     result.files, result.links, result.removed = after.files, after.links, after.removed
     return result
+
+
+def _waits(commands: tuple[ir.Node, ...]) -> bool:
+    """Whether the script waits for its background jobs later on: then they are as good as done in order."""
+    return any(
+        isinstance(command, ir.Simple) and bool(command.words) and command.words[0].constant == "wait"
+        for command in commands
+    )
 
 
 def _has_substitution(node: ir.Simple) -> bool:

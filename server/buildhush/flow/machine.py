@@ -38,10 +38,14 @@ class FileTarget:
 
 @dataclass(slots=True)
 class Capture:
-    """Output that a substitution or a pipe takes up; `texts` holds None for every piece that is not known."""
+    """Output that a substitution or a pipe takes up; `texts` holds None for every piece that is not known.
+
+    `names`: the secret variables of which it holds `NAME=value` lines (the output of env).
+    """
 
     taints: Taints = CLEAN
     texts: list[str | None] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,8 @@ class Context:
     frame: Frame
     descriptors: Mapping[int, Target]
     input: Taints = CLEAN
+    input_text: str | None = None
+    input_names: frozenset[str] = frozenset()
     positional: tuple[Value, ...] = ()
     conditional: bool = False
     depth: int = 0
@@ -119,6 +125,11 @@ class Context:
     def output(self) -> Target:
         """Where standard output goes."""
         return self.descriptors.get(1, LOG)
+
+
+def placed(context: Context) -> Context:
+    """The context for a span that is already in the RUN's own offsets: nothing is left to map."""
+    return replace(context, nesting=()) if context.nesting else context
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +309,7 @@ __all__ = [
     "NullTarget",
     "Outcome",
     "Root",
+    "placed",
     "RootKind",
     "Step",
     "Taint",

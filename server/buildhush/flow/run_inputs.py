@@ -98,7 +98,7 @@ def run_inputs(
             target = resolve(expand(mount.target), state.folder, state.home)
         if mount.type == "secret" and mount.id is not None:
             if target is not None:
-                mounted.append(MountedPath(target, Storage.SECRET, mount.id))
+                mounted.append(MountedPath(target, Storage.SECRET, mount.id, _is_readable(mount, state)))
                 secrets[mount.id] = mount
             if mount.env:
                 environment[mount.id] = mount
@@ -110,7 +110,8 @@ def run_inputs(
             mounted.append(MountedPath(target, Storage.MEMORY, ""))
         elif target is not None and mount.type == "cache":
             identity = expand(mount.id or target)
-            mounted.append(MountedPath(target, Storage.CACHE, identity))
+            storage = Storage.DISCARDED if mount.readonly else Storage.CACHE
+            mounted.append(MountedPath(target, storage, identity))
             for relative, file in cache_files(identity).items():
                 _add(extra, extra_inputs, f"{target.rstrip('/')}/{relative}", file)
         elif target is not None and mount.type == "bind":
@@ -145,7 +146,14 @@ def shell_options(words: tuple[str, ...]) -> tuple[ShellOptions, bool]:
     if name not in _SHELLS:
         return ShellOptions(), False
     letters = "".join(word[1:] for word in words[1:] if word.startswith("-") and not word.startswith("--"))
-    return ShellOptions("e" in letters, "x" in letters, "pipefail" in words, name == "bash"), True
+    errexit = "e" in letters or "errexit" in words
+    xtrace = "x" in letters or "xtrace" in words
+    return ShellOptions(errexit, xtrace, "pipefail" in words, name == "bash"), True
+
+
+def _is_readable(mount: Mount, state: StageState) -> bool:
+    """Mode 0400 and uid 0 unless the mount says otherwise (FACTS.md section 3)."""
+    return state.is_root or mount.uid is not None or mount.gid is not None or bool((mount.mode or 0) & 0o044)
 
 
 def _shell_of(run: Run, state: StageState, base_image: str) -> ShellOptions:
@@ -155,7 +163,7 @@ def _shell_of(run: Run, state: StageState, base_image: str) -> ShellOptions:
             words = tuple(word for word in words[1:] if word != "-S")
         return shell_options(words)[0]
     shell = state.shell
-    if not shell.reads_angle and any(name in base_image for name in _BASH_AS_SH):
+    if not shell.is_bash and any(name in base_image for name in _BASH_AS_SH):
         return ShellOptions(shell.errexit, shell.xtrace, shell.pipefail, True)
     return shell
 

@@ -16,6 +16,7 @@ class WriteRecord:
     """Which command put a secret into a file. Spans are in offsets of the script text.
 
     `via`: "redirect", "copy", "tool", "name" (the secret is part of the file's name), "edit" (a command changed it in place).
+    `text`: what was written, symbolic, when it is known.
     `store`: (command name, index of the Store in its knowledge, operands behind the subcommand) for a tool's own store.
     """
 
@@ -28,6 +29,7 @@ class WriteRecord:
     store: tuple[str, int, tuple[str, ...]] | None = None
     certain: bool = True
     is_folder: bool = False
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from fnmatch import fnmatchcase
 from buildhush.flow.arguments import Arguments
 from buildhush.flow.expansion import Operand
 from buildhush.flow.interpreter import Call, Interpreter
-from buildhush.flow.machine import Context
+from buildhush.flow.machine import Context, placed
 from buildhush.flow.state import State, WriteRecord
 from buildhush.flow.symbols import display, is_known, symbol
 from buildhush.flow.taint import CLEAN, Taints, Value, union
 from buildhush.knowledge.commands import CommandKnowledge, Printing, Store, StoredFile
 
-_PLACEHOLDER = re.compile(r"\{(\d+)\}")
+_PLACEHOLDER = re.compile(r"\{(\d+|-[\w-]+)\}")
 
 
 def apply_stores(
@@ -38,7 +38,7 @@ def apply_stores(
         target = next((operand for operand in call.operands if operand.taints), None)
         files = [file for file in (_chosen(arguments, store.files), *store.also) if file is not None]
         for file in files:
-            path = stored_path(machine, file, rest, state)
+            path = stored_path(machine, file, arguments, rest, state)
             record = WriteRecord(
                 call.span,
                 context.place(target.span) if target is not None else call.span,
@@ -72,9 +72,10 @@ def apply_printing(
         taints = _credential(machine, printing.credential, call, arguments, rest, state, context)
         if taints:
             place = context.place(option.word.span) if option is not None else None
-            target = context.descriptors.get(2)
-            if target is None or type(target).__name__ == "LogTarget":
-                machine.log(taints, call.span, "verbose", place, call.command)
+            machine.emit(
+                taints, None, call.span, state, placed(context), call.command, descriptor=2, how="verbose",
+                option_span=place,
+            )
 
 
 def apply_undoing(
@@ -88,11 +89,11 @@ def apply_undoing(
     """Remove what an earlier form of the command stored (`docker logout`)."""
     for undo in knowledge.undoes:
         rest = matched(arguments, undo.when)
-        if rest is None:
+        if rest is None or not _options_fit(arguments, undo.options, ()):
             continue
         chosen = _chosen(arguments, undo.files)
         if chosen is not None:
-            path = stored_path(machine, chosen, rest, state)
+            path = stored_path(machine, chosen, arguments, rest, state)
             machine.files.remove(state, path, call.span, recursive=True, glob=False)
 
 
@@ -107,14 +108,19 @@ def matched(arguments: Arguments, when: tuple[str, ...]) -> tuple[Operand, ...] 
     return operands[len(when) :]
 
 
-def stored_path(machine: Interpreter, file: StoredFile, rest: tuple[Operand, ...], state: State) -> str:
+def stored_path(
+    machine: Interpreter, file: StoredFile, arguments: Arguments, rest: tuple[Operand, ...], state: State
+) -> str:
     """The absolute path that an entry of the knowledge means here."""
 
     def operand_text(match: re.Match[str]) -> str:
-        index = int(match.group(1))
-        if index < len(rest):
-            return rest[index].text
-        return _default_folder(rest) or symbol(match.group(0))
+        name = match.group(1)
+        if not name.isdigit():
+            value = arguments.value(name)
+            return value.text if value is not None else symbol(match.group(0))
+        if int(name) < len(rest):
+            return rest[int(name)].text
+        return _default_folder(file.default, rest) or symbol(match.group(0))
 
     text = _PLACEHOLDER.sub(operand_text, file.path)
     if text.startswith("$"):
@@ -128,12 +134,12 @@ def stored_path(machine: Interpreter, file: StoredFile, rest: tuple[Operand, ...
     return machine.files.path(text.rstrip("/") or "/", state)
 
 
-def _default_folder(rest: tuple[Operand, ...]) -> str | None:
-    """The folder that `git clone URL` makes when none is named: the last part of the URL without `.git`."""
-    if not rest:
+def _default_folder(default: str | None, rest: tuple[Operand, ...]) -> str | None:
+    """`{M}`: the last part of operand M without `.git`, as `git clone URL` names the folder it makes."""
+    match = _PLACEHOLDER.fullmatch(default or "")
+    if match is None or not match.group(1).isdigit() or int(match.group(1)) >= len(rest):
         return None
-    tail = posixpath.basename(rest[0].text.rstrip("/")).removesuffix(".git")
-    return tail or None
+    return posixpath.basename(rest[int(match.group(1))].text.rstrip("/")).removesuffix(".git") or None
 
 
 def _chosen(arguments: Arguments, files: Iterable[StoredFile]) -> StoredFile | None:
@@ -196,6 +202,12 @@ def _credential(
             )
             for operand in operands:
                 found.append(machine.files.read(operand.text, state, context.place(operand.span), glob=operand.glob))
+        elif kind == "stored":
+            found += [
+                entry.taints
+                for entry in state.files.values()
+                if entry.record is not None and entry.record.store is not None and entry.record.store[0] == call.name
+            ]
         elif kind == "variable":
             found.append(state.variables.get(name, Value("")).taints if name in state.exported else CLEAN)
         elif kind == "environment":

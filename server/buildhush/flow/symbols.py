@@ -12,7 +12,7 @@ _CLOSE = "\x02"
 # Inside a symbol a slash is kept under another name, so that path functions do not cut through it.
 _SLASH = "\x03"
 _SYMBOL = re.compile("\x01([^\x01\x02]*)\x02")
-_TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - these are paths of an image, not of this machine.
+_TEMPORARY = ("/tmp", "/var/tmp")
 
 
 def symbol(name: str) -> str:
@@ -27,7 +27,7 @@ def is_known(text: str) -> bool:
 
 def temporary_symbol(number: int) -> str:
     """The path of the n-th file or folder that `mktemp` made in a script."""
-    return f"/tmp/{symbol(f'mktemp {number}')}"  # noqa: S108
+    return f"/tmp/{symbol(f'mktemp {number}')}"
 
 
 def is_made_by_mktemp(path: str) -> bool:

@@ -18,6 +18,7 @@ class RootKind(Enum):
 
     MOUNT = "mount"  # The file or variable of a secret mount; `name` is its id.
     VARIABLE = "variable"  # An ARG or ENV that carries a secret.
+    UNREADABLE = "unreadable"  # A mounted secret that this user can't open: reading it fails.
     FILE = "file"  # A file that held a secret when the RUN began; `name` is its key in the build's file table.
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from buildhush.flow.arguments import Arguments, parse
 from buildhush.flow.expansion import ANY_VARIABLE, Operand
 from buildhush.flow.interpreter import Call, Handler, Interpreter
-from buildhush.flow.machine import LOG, Context, Frame, Nesting, Outcome
+from buildhush.flow.machine import LOG, Context, Frame, Nesting, Outcome, placed
 from buildhush.flow.state import State, WriteRecord
 from buildhush.flow.stores import apply_printing, apply_stores, apply_undoing
 from buildhush.flow.symbols import display, is_known, matches, pieces, resolve, symbol, temporary_symbol
@@ -24,9 +24,7 @@ from buildhush.text.spans import Span
 
 # Folders that every usual base image has: a copy to one of them lands below it.
 _KNOWN_FOLDERS = frozenset(
-    "/ /bin /etc /home /lib /mnt /opt /root /run /run/secrets /sbin /srv /tmp /usr /usr/bin /usr/lib /usr/local /usr/local/bin "
-    "/usr/local/etc /usr/local/lib /usr/local/share /usr/share /var /var/lib /var/log /var/tmp /dev/shm /etc/ssl "
-    "/etc/ssl/certs".split()
+    ["/", "/bin", "/etc", "/home", "/lib", "/mnt", "/opt", "/root", "/run", "/run/secrets", "/sbin", "/srv", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/usr/local/bin", "/usr/local/etc", "/usr/local/lib", "/usr/local/share", "/usr/share", "/var", "/var/lib", "/var/log", "/var/tmp", "/dev/shm", "/etc/ssl", "/etc/ssl/certs"]
 )
 
 
@@ -59,7 +57,7 @@ def by_knowledge(machine: Interpreter, call: Call, state: State, context: Contex
         _write(machine, call, state, context, target, taints, via="copy", append=False)
     elif taints:
         how = "environment" if knowledge.output is Output.ENVIRONMENT else "prints"
-        machine.emit(taints, None, call.span, state, _placed(context), call.command, how=how)
+        machine.emit(taints, None, call.span, state, placed(context), call.command, how=how)
     return Outcome(state, state)
 
 
@@ -73,7 +71,7 @@ def echo(machine: Interpreter, call: Call, state: State, context: Context) -> Ou
         operands.pop(0)
     text = " ".join(operand.text for operand in operands)
     taints = union(operand.taints for operand in operands)
-    machine.emit(taints, text, call.span, state, _placed(context), call.command)
+    machine.emit(taints, text, call.span, state, placed(context), call.command)
     return Outcome(state, None)
 
 
@@ -94,7 +92,7 @@ def printf(machine: Interpreter, call: Call, state: State, context: Context) -> 
         and "\\" not in operands[0].text
     ):
         text = operands[0].text
-    machine.emit(taints, text, call.span, state, _placed(context), call.command)
+    machine.emit(taints, text, call.span, state, placed(context), call.command)
     return Outcome(state, None)
 
 
@@ -102,7 +100,7 @@ def cat(machine: Interpreter, call: Call, state: State, context: Context) -> Out
     """cat: files, or standard input."""
     arguments = parse(call.operands)
     taints = _input_of(machine, arguments, state, context, program=False)
-    machine.emit(taints, None, call.span, state, _placed(context), call.command)
+    machine.emit(taints, None, call.span, state, placed(context), call.command)
     return Outcome(state, state)
 
 
@@ -120,7 +118,7 @@ def tee(machine: Interpreter, call: Call, state: State, context: Context) -> Out
             via="redirect",
             append=arguments.has("-a", "--append"),
         )
-    machine.emit(context.input, None, call.span, state, _placed(context), call.command)
+    machine.emit(context.input, None, call.span, state, placed(context), call.command)
     return Outcome(state, state)
 
 
@@ -149,7 +147,7 @@ def print_environment(machine: Interpreter, call: Call, state: State, context: C
         taints = union([_environment(state, ()), *(operand.taints for _, operand in assigned)])
     else:
         taints = _environment(state, parse(call.operands).operands)
-    machine.emit(taints, None, call.span, state, _placed(context), call.command, how="environment")
+    machine.emit(taints, None, call.span, state, placed(context), call.command, how="environment")
     return Outcome(state, state)
 
 
@@ -282,7 +280,7 @@ def dd(machine: Interpreter, call: Call, state: State, context: Context) -> Outc
         elif key == "of":
             target = value
     if target is None:
-        machine.emit(taints, None, call.span, state, _placed(context), call.command)
+        machine.emit(taints, None, call.span, state, placed(context), call.command)
     else:
         _write(machine, call, state, context, target, taints, via="copy", append=False)
     return Outcome(state, state)
@@ -308,7 +306,7 @@ def tar(machine: Interpreter, call: Call, state: State, context: Context) -> Out
         )
         state.folder = before
         if archive is None or archive.text == "-":
-            machine.emit(taints, None, call.span, state, _placed(context), call.command)
+            machine.emit(taints, None, call.span, state, placed(context), call.command)
         else:
             _write(machine, call, state, context, archive, taints, via="copy", append=False)
         return Outcome(state, state)
@@ -321,7 +319,7 @@ def tar(machine: Interpreter, call: Call, state: State, context: Context) -> Out
             else machine.files.read(archive.text, state, context.place(archive.span))
         )
         if arguments.has("-O", "--to-stdout"):
-            machine.emit(taints, None, call.span, state, _placed(context), call.command)
+            machine.emit(taints, None, call.span, state, placed(context), call.command)
         elif taints:
             named = folder or (archive or call.operands[0])
             _write(
@@ -367,7 +365,7 @@ def compress(machine: Interpreter, call: Call, state: State, context: Context) -
             None,
             call.span,
             state,
-            _placed(context),
+            placed(context),
             call.command,
         )
         return Outcome(state, state)
@@ -468,7 +466,7 @@ def find(machine: Interpreter, call: Call, state: State, context: Context) -> Ou
             action = ("exec", list(call.operands[position + 1 : end]))
             position = end + 1
         elif text in ("-print", "-print0", "-o", "-or", "(", ")", "-depth", "-xdev", "-mount"):
-            unsure = unsure or text in ("-o", "-or") and not names
+            unsure = unsure or (text in ("-o", "-or") and not names)
             position += 1
         else:
             unsure = True
@@ -523,7 +521,7 @@ def openssl(machine: Interpreter, call: Call, state: State, context: Context) ->
     if target is not None:
         _write(machine, call, state, context, target, taints, via="copy", append=False)
     elif not arguments.has("-noout"):
-        machine.emit(taints, None, call.span, state, _placed(context), call.command)
+        machine.emit(taints, None, call.span, state, placed(context), call.command)
     return Outcome(state, state)
 
 
@@ -542,7 +540,7 @@ def envsubst(machine: Interpreter, call: Call, state: State, context: Context) -
         if text is not None:
             names = {name for name in names if name in text}
     taints = union([context.input, *(state.variables[name].taints for name in names if name in state.variables)])
-    machine.emit(taints, None, call.span, state, _placed(context), call.command)
+    machine.emit(taints, None, call.span, state, placed(context), call.command)
     return Outcome(state, state)
 
 
@@ -554,9 +552,9 @@ def mktemp(machine: Interpreter, call: Call, state: State, context: Context) -> 
     folder = arguments.value("-p", "--tmpdir")
     template = arguments.operands[0].text if arguments.operands else ""
     home = folder.text if folder is not None else posixpath.dirname(template) if "/" in template else ""
-    if home and not home.startswith("/tmp"):  # noqa: S108 - a path of the image.
+    if home and not home.startswith("/tmp"):
         text = f"{home.rstrip('/')}/{symbol(f'mktemp {machine.temporary_files}')}"
-    machine.emit(CLEAN, text, call.span, state, _placed(context), call.command)
+    machine.emit(CLEAN, text, call.span, state, placed(context), call.command)
     return Outcome(state, None)
 
 
@@ -577,7 +575,7 @@ def path_text(machine: Interpreter, call: Call, state: State, context: Context) 
         else:
             text = machine.files.path(known, state)
     taints = union(operand.taints for operand in operands)
-    machine.emit(taints, text, call.span, state, _placed(context), call.command)
+    machine.emit(taints, text, call.span, state, placed(context), call.command)
     return Outcome(state, None)
 
 
@@ -590,7 +588,7 @@ def declare(machine: Interpreter, call: Call, state: State, context: Context) ->
     if arguments.has("-p") or (not arguments.operands and call.name in ("export", "declare", "readonly", "typeset")):
         names = set(state.variables) if call.name != "export" else state.exported
         taints = union(state.variables[name].taints for name in names if name in state.variables)
-        machine.emit(taints, None, call.span, state, _placed(context), call.command, how="environment")
+        machine.emit(taints, None, call.span, state, placed(context), call.command, how="environment")
         return Outcome(state, None)
     exports = call.name == "export" or arguments.has("-x")
     for operand in arguments.operands:
@@ -640,7 +638,7 @@ def set_options(machine: Interpreter, call: Call, state: State, context: Context
     """set -e, set -x, set -o pipefail, set -- words; without arguments it prints all variables."""
     if not call.operands:
         taints = union(value.taints for value in state.variables.values())
-        machine.emit(taints, None, call.span, state, _placed(context), call.command, how="environment")
+        machine.emit(taints, None, call.span, state, placed(context), call.command, how="environment")
         return Outcome(state, None)
     words = [operand.text for operand in call.operands]
     position = 0
@@ -861,11 +859,6 @@ def git(machine: Interpreter, call: Call, state: State, context: Context) -> Out
 # Shared
 
 
-def _placed(context: Context) -> Context:
-    """`call.span` is already in the RUN's own offsets, so nothing is left to map."""
-    return replace(context, nesting=()) if context.nesting else context
-
-
 def _write(
     machine: Interpreter,
     call: Call,
@@ -890,7 +883,7 @@ def _write(
         is_folder=is_folder,
     )
     if path in ("/dev/stdout", "/dev/stderr", "/proc/self/fd/1", "/proc/self/fd/2", "/dev/fd/1", "/dev/fd/2"):
-        machine.emit(taints, None, call.span, state, _placed(context), call.command)
+        machine.emit(taints, None, call.span, state, placed(context), call.command)
         return
     machine.files.write(state, path, taints, record, append=append)
 
@@ -927,7 +920,7 @@ def _note_operands(machine: Interpreter, operands: tuple[Operand, ...], state: S
     """A command that names a secret's file uses it: the mount is needed, and a removal must come later."""
     for operand in operands:
         text = operand.text
-        if not text or text.startswith("-") and "=" not in text:
+        if not text or (text.startswith("-") and "=" not in text):
             continue
         candidates = [text]
         for separator in ("=", "@", ":"):

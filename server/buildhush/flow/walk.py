@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Protocol
 
+from buildhush.dockerfile.expansion import expand
 from buildhush.dockerfile.nodes import (
     Assignment,
     Command,
@@ -26,7 +27,6 @@ from buildhush.dockerfile.nodes import (
     Word,
 )
 from buildhush.dockerfile.stages import Stage, StageGraph
-from buildhush.dockerfile.expansion import expand
 from buildhush.dockerfile.values import references
 from buildhush.flow.facts import (
     Area,
@@ -151,9 +151,8 @@ class Walk:
         return step.after
 
     def _inherit(self, node: From, stage: Stage, inherited: StageState) -> Step:
-        # Build arguments end with their stage; the variables of the image config go on (BuildKit, dockerfile2llb).
-        kept = {name: variable for name, variable in inherited.variables.items() if not variable.is_argument}
-        after = inherited if len(kept) == len(inherited.variables) else replace(inherited, variables=kept)
+        # Variables go on, build arguments too (observed: BuildKit copies them with the state of the stage).
+        after = inherited
         files = [*inherited.files.values(), *inherited.hidden.values()]
         if not files or node.image is None:
             return Step(after)
@@ -216,7 +215,12 @@ class Walk:
 
     def _expanded_config(self, node: Instruction, stage: Stage, state: StageState) -> Step:
         """LABEL, WORKDIR, EXPOSE …: variables expanded in them stand in the image config and history."""
-        found = self._secret_references(node, state)
+        bodies = [heredoc.body_span for heredoc in node.heredocs]
+        found = [
+            each
+            for each in self._secret_references(node, state)
+            if not any(body.start <= each[0].span.start < body.end for body in bodies)
+        ]
         values = tuple(
             ConfigValue(node, stage, place, sources, (*trail, Hop(place, f"is expanded into {node.keyword}")), ())
             for place, sources, trail in found
@@ -239,10 +243,9 @@ class Walk:
         is_argument = node.keyword == "ARG"
         for pair in node.pairs:
             name = pair.key.value
-            if is_argument and not (name in variables and not variables[name].is_argument):
+            if is_argument:
+                # An ARG behind an ENV of the same name wins, and the other way round (observed).
                 variable, item = self._argument(node, stage, pair, state, in_onbuild=in_onbuild)
-            elif is_argument:
-                continue  # An ENV of the same name wins over the ARG.
             else:
                 variable, item = self._environment(node, stage, pair, state, in_onbuild=in_onbuild)
             variables[name] = variable
@@ -387,6 +390,12 @@ class Walk:
                 reason = verdict.reason
             else:
                 through = self.context.secret_files_below(source) if self.context is not None else ()
+                excluded = [flag.value for flag in node.flags if flag.name == "exclude" and flag.value]
+                through = tuple(
+                    name
+                    for name in through
+                    if not any(_is_excluded(_relative_in(source, name), pattern) for pattern in excluded)
+                )
                 if not through:
                     target_verdict = classify_file(display(destination)) if not several else None
                     if verdict.kind != "nothing" or target_verdict is None or not target_verdict.secret:
