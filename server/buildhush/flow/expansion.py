@@ -15,7 +15,32 @@ from buildhush.text.spans import Span
 
 # Variables that a sourced file does not set in practice, so `. secrets.env` does not taint them.
 _WELL_KNOWN = frozenset(
-    ["HOME", "PATH", "PWD", "OLDPWD", "USER", "LOGNAME", "SHELL", "IFS", "LANG", "LC_ALL", "TERM", "HOSTNAME", "UID", "EUID", "PPID", "RANDOM", "SECONDS", "LINENO", "BASH", "BASH_VERSION", "OPTARG", "OPTIND", "TMPDIR", "DEBIAN_FRONTEND"]
+    [
+        "HOME",
+        "PATH",
+        "PWD",
+        "OLDPWD",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        "IFS",
+        "LANG",
+        "LC_ALL",
+        "TERM",
+        "HOSTNAME",
+        "UID",
+        "EUID",
+        "PPID",
+        "RANDOM",
+        "SECONDS",
+        "LINENO",
+        "BASH",
+        "BASH_VERSION",
+        "OPTARG",
+        "OPTIND",
+        "TMPDIR",
+        "DEBIAN_FRONTEND",
+    ]
 )
 _SPECIAL = frozenset("?$!-#_0")
 # The name under which a state keeps "any variable that an opaque secret file may have set".
@@ -24,7 +49,25 @@ ANY_VARIABLE = "*"
 GLIMPSE = 8
 # Last words of names that hold no secret when an opaque secret file sets them.
 _HARMLESS_TAILS = frozenset(
-    "URL URI HOST HOSTNAME PORT REGION USER USERNAME ENV ENVIRONMENT VERSION PATH DIR BUCKET NAME EMAIL DOMAIN".split()
+    [
+        "URL",
+        "URI",
+        "HOST",
+        "HOSTNAME",
+        "PORT",
+        "REGION",
+        "USER",
+        "USERNAME",
+        "ENV",
+        "ENVIRONMENT",
+        "VERSION",
+        "PATH",
+        "DIR",
+        "BUCKET",
+        "NAME",
+        "EMAIL",
+        "DOMAIN",
+    ]
 )
 _BRACES = re.compile(r"\{([^{}\s]*,[^{}\s]*)\}")
 

@@ -2,7 +2,7 @@
 
 A *may* analysis. Every command has two outcomes, the states in which it succeeds and in which it fails; `&&`, `||`,
 `if`, `set -e` and traps then follow by themselves. Only paths on which the RUN as a whole succeeds count, because a
-failing RUN commits no layer (FACTS.md section 2). What single commands do to files and output is in `transfer`.
+failing RUN commits no layer (FACTS.md section 2). What single commands do to files and output is in `handlers`.
 """
 
 from __future__ import annotations
@@ -520,9 +520,7 @@ class Interpreter:
             target.texts.append(text)
             target.names.update(names)
         elif isinstance(target, FileTarget):
-            record = WriteRecord(
-                place, target.span, command, target.redirect, "redirect", target.shown_path, text=text
-            )
+            record = WriteRecord(place, target.span, command, target.redirect, "redirect", target.shown_path, text=text)
             self.files.write(state, target.path, taints, record, append=True)
         elif isinstance(target, LogTarget) and taints:
             self.log(taints, place, how, option_span, command)
@@ -684,7 +682,13 @@ class Interpreter:
             inner = self.redirected((), state, context, None) or context
             own = None if context.nesting else command
             self.emit(
-                value.taints, None, command.span if command is not None else span, state, inner, own, descriptor=2,
+                value.taints,
+                None,
+                command.span if command is not None else span,
+                state,
+                inner,
+                own,
+                descriptor=2,
                 how="trace",
             )
 

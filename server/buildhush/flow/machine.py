@@ -309,10 +309,10 @@ __all__ = [
     "NullTarget",
     "Outcome",
     "Root",
-    "placed",
     "RootKind",
     "Step",
     "Taint",
     "Target",
+    "placed",
     "union",
 ]

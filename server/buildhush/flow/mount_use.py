@@ -21,7 +21,56 @@ _FRONTEND = re.compile(r"^docker(?:\.io)?/dockerfile:1\.(\d{1,4})(?:\.\d+)?(?:[-
 _ENV_SINCE = 10
 # Commands that surely read no secret by themselves; any other program may open the file or read the variable.
 READS_NO_ENVIRONMENT = frozenset(
-    ["apk", "apt", "apt-get", "dnf", "yum", "microdnf", "zypper", "pacman", "adduser", "addgroup", "useradd", "groupadd", "usermod", "chmod", "chown", "chgrp", "date", "sleep", "ls", "id", "whoami", "uname", "which", "hostname", "ldconfig", "locale-gen", "update-ca-certificates", "dpkg", "rpm", "rmdir", "nproc", "free", "df", "du", "stat", "readlink", "sync", "tr", "cut", "sort", "uniq", "head", "tail", "wc", "grep", "awk", "sed", "tee"]
+    [
+        "apk",
+        "apt",
+        "apt-get",
+        "dnf",
+        "yum",
+        "microdnf",
+        "zypper",
+        "pacman",
+        "adduser",
+        "addgroup",
+        "useradd",
+        "groupadd",
+        "usermod",
+        "chmod",
+        "chown",
+        "chgrp",
+        "date",
+        "sleep",
+        "ls",
+        "id",
+        "whoami",
+        "uname",
+        "which",
+        "hostname",
+        "ldconfig",
+        "locale-gen",
+        "update-ca-certificates",
+        "dpkg",
+        "rpm",
+        "rmdir",
+        "nproc",
+        "free",
+        "df",
+        "du",
+        "stat",
+        "readlink",
+        "sync",
+        "tr",
+        "cut",
+        "sort",
+        "uniq",
+        "head",
+        "tail",
+        "wc",
+        "grep",
+        "awk",
+        "sed",
+        "tee",
+    ]
 )
 
 
@@ -46,9 +95,7 @@ def mount_facts(
         if mount.type != "secret" or mount.id is None:
             continue
         path = resolve(expand(mount.target), state.folder, state.home) if mount.target is not None else None
-        read = bool(
-            {Root(RootKind.MOUNT, mount.id), Root(RootKind.UNREADABLE, mount.id)} & summary.roots_read
-        )
+        read = bool({Root(RootKind.MOUNT, mount.id), Root(RootKind.UNREADABLE, mount.id)} & summary.roots_read)
         elsewhere = path is not None and not path.startswith(SECRETS_FOLDER + "/")
         mounts.append(SecretMount(run, stage, mount, path, read or may_read_anything or elsewhere, state.user))
         problems += _unreadable(run, state, mount, path, read)

@@ -73,7 +73,14 @@ def apply_printing(
         if taints:
             place = context.place(option.word.span) if option is not None else None
             machine.emit(
-                taints, None, call.span, state, placed(context), call.command, descriptor=2, how="verbose",
+                taints,
+                None,
+                call.span,
+                state,
+                placed(context),
+                call.command,
+                descriptor=2,
+                how="verbose",
                 option_span=place,
             )
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from buildhush.dockerfile.nodes import Run
+from buildhush.flow.handlers import HANDLERS, by_knowledge
 from buildhush.flow.inputs import RunInputs, Storage
 from buildhush.flow.interpreter import Interpreter
 from buildhush.flow.machine import LogRecord
 from buildhush.flow.state import State, WriteRecord
 from buildhush.flow.symbols import is_made_by_mktemp
 from buildhush.flow.taint import Root, Taints
-from buildhush.flow.transfer import HANDLERS, by_knowledge
 from buildhush.knowledge.commands import CommandKnowledge
 from buildhush.shell import ir
 from buildhush.text.spans import Span

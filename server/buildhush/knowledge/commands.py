@@ -100,7 +100,7 @@ class CommandKnowledge:
     `valued`: options that take their value from the next word (`-o`, `--output`), so that operands are counted right.
     `output_options`: options that name a file which gets the output instead of standard output (`curl -o`, `sort -o`).
     `digest_options`: options that turn an INPUT command's output into a digest or into nothing (`grep -q`, `grep -c`).
-    `handler`: the name of a transfer function in `flow/transfer.py` for commands that data can't describe (cp, mv, tar,
+    `handler`: the name of a transfer function in `flow/handlers` for commands that data can't describe (cp, mv, tar,
     tee, dd, sed, find, xargs …). `wraps`: it runs the command behind its own options (sudo, env, nice, timeout);
     `wraps_skip`: how many operands stand before that command (timeout: 1). `script_option`: it runs a script given as
     the value of this option (`sh -c`, `su -c`). `first_operand_is_program`: sed, awk, grep, jq: operand 0 is no file.

@@ -1,0 +1,169 @@
+"""What several handlers share: writing, reading and naming files, running the command that operands name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from buildhush.flow.arguments import Arguments
+from buildhush.flow.expansion import Operand
+from buildhush.flow.interpreter import Call, Interpreter
+from buildhush.flow.machine import Context, Outcome, placed
+from buildhush.flow.state import State, WriteRecord
+from buildhush.flow.symbols import display
+from buildhush.flow.taint import CLEAN, Taints, Value, union
+
+_KNOWN_FOLDERS = frozenset(
+    [
+        "/",
+        "/bin",
+        "/etc",
+        "/home",
+        "/lib",
+        "/mnt",
+        "/opt",
+        "/root",
+        "/run",
+        "/run/secrets",
+        "/sbin",
+        "/srv",
+        "/tmp",
+        "/usr",
+        "/usr/bin",
+        "/usr/lib",
+        "/usr/local",
+        "/usr/local/bin",
+        "/usr/local/etc",
+        "/usr/local/lib",
+        "/usr/local/share",
+        "/usr/share",
+        "/var",
+        "/var/lib",
+        "/var/log",
+        "/var/tmp",
+        "/dev/shm",
+        "/etc/ssl",
+        "/etc/ssl/certs",
+    ]
+)
+
+
+def write_file(
+    machine: Interpreter,
+    call: Call,
+    state: State,
+    context: Context,
+    target: Operand,
+    taints: Taints,
+    *,
+    via: str,
+    append: bool,
+    is_folder: bool = False,
+    shown: str | None = None,
+) -> None:
+    path = machine.files.path(target.text, state)
+    record = WriteRecord(
+        call.span,
+        context.place(target.span),
+        call.command,
+        None,
+        via,
+        shown if shown is not None else display(target.text),
+        is_folder=is_folder,
+    )
+    if path in ("/dev/stdout", "/dev/stderr", "/proc/self/fd/1", "/proc/self/fd/2", "/dev/fd/1", "/dev/fd/2"):
+        machine.emit(taints, None, call.span, state, placed(context), call.command)
+        return
+    machine.files.write(state, path, taints, record, append=append)
+
+
+def forget_overwritten(machine: Interpreter, destination: Operand, state: State, call: Call) -> None:
+    path = machine.files.path(destination.text, state)
+    if path in state.files and machine.inputs.storage_of(path) is None:
+        state.forget(path, call.span)
+
+
+def input_of(machine: Interpreter, arguments: Arguments, state: State, context: Context, *, program: bool) -> Taints:
+    """What an INPUT command reads: its file operands, else standard input; a program text hands its secrets on too."""
+    operands = list(arguments.operands)
+    taints = CLEAN
+    for option in arguments.options:
+        if option.value is not None and option.value.taints:
+            taints = taints | option.value.taints
+    if program and operands and not arguments.has("-e", "-f", "--expression", "--file", "--regexp"):
+        taints = taints | operands.pop(0).taints
+    files = [operand for operand in operands if operand.text != "-"]
+    if len(files) < len(operands) or not files:
+        taints = taints | context.input
+    for operand in files:
+        taints = taints | machine.files.read(operand.text, state, context.place(operand.span), glob=operand.glob)
+    return taints
+
+
+def environment_taints(state: State, named: tuple[Operand, ...]) -> Taints:
+    names = [operand.text for operand in named] if named else list(state.exported)
+    return union(state.variables[name].taints for name in names if name in state.exported and name in state.variables)
+
+
+def note_operands(machine: Interpreter, operands: tuple[Operand, ...], state: State, context: Context) -> None:
+    """A command that names a secret's file uses it: the mount is needed, and a removal must come later."""
+    for operand in operands:
+        text = operand.text
+        if not text or (text.startswith("-") and "=" not in text):
+            continue
+        candidates = [text]
+        for separator in ("=", "@", ":"):
+            if separator in text:
+                candidates.append(text.rpartition(separator)[2])
+        for candidate in candidates:
+            if candidate.startswith(("/", "~", ".", "\x01")) or candidate == text:
+                _note_path(machine, candidate, operand, state, context)
+
+
+def _note_path(machine: Interpreter, text: str, operand: Operand, state: State, context: Context) -> None:
+    path = machine.files.path(text, state)
+    if (
+        not path.startswith("/run/secrets/")
+        and path not in state.files
+        and not any(known.startswith(path.rstrip("/") + "/") for known in state.files)
+    ):
+        return
+    for known, entry in state.files.items():
+        if known == path or known.startswith(path.rstrip("/") + "/"):
+            if entry.record is not None:
+                machine.evidence.read_records.add(id(entry.record))
+            machine.files.note_word(context.place(operand.span), "path", entry.taints)
+    if path.startswith("/run/secrets/") and path not in state.files and not operand.glob:
+        machine.evidence.missing_reads.setdefault(context.place(operand.span), path)
+
+
+def after_equals(operand: Operand) -> Value:
+    return Value(operand.text.partition("=")[2], operand.taints)
+
+
+def call_operands(machine: Interpreter, words: list[Operand], call: Call, state: State, context: Context) -> Outcome:
+    inner = replace(call, name=words[0].text, operands=tuple(words[1:]), redirects=call.redirects)
+    return machine.call(inner, state, replace(context, depth=context.depth + 1))
+
+
+def is_folder(machine: Interpreter, text: str, state: State) -> bool:
+    if text.endswith("/") or text in (".", "..", "~") or text.endswith(("/.", "/..")):
+        return True
+    path = machine.files.path(text, state)
+    if path in _KNOWN_FOLDERS or path in (state.folder, machine.inputs.home, machine.inputs.folder):
+        return True
+    if folder_key(path) in state.variables:
+        return True
+    prefix = path + "/"
+    return any(known.startswith(prefix) for known in state.files) or any(
+        mount.path.startswith(prefix) or (mount.path == path and mount.storage.value in ("cache", "memory"))
+        for mount in machine.inputs.mounts
+    )
+
+
+def folder_key(path: str) -> str:
+    # Folders that the script made are kept among the variables, under a name no variable can have.
+    return f"\x01folder {path}"
+
+
+def joined_path(folder: str, name: str) -> str:
+    return f"{folder.rstrip('/')}/{name}"

@@ -1,0 +1,75 @@
+"""The treatment of a command as its entry in the knowledge describes it."""
+
+from __future__ import annotations
+
+from buildhush.flow.arguments import parse
+from buildhush.flow.handlers.common import (
+    after_equals,
+    call_operands,
+    environment_taints,
+    input_of,
+    note_operands,
+    write_file,
+)
+from buildhush.flow.handlers.scripts import run_text
+from buildhush.flow.interpreter import Call, Interpreter
+from buildhush.flow.machine import Context, Outcome, placed
+from buildhush.flow.state import State
+from buildhush.flow.stores import apply_printing, apply_stores, apply_undoing
+from buildhush.flow.symbols import is_known
+from buildhush.flow.taint import CLEAN, union
+from buildhush.knowledge.commands import Output
+
+
+def by_knowledge(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome | None:
+    """A command as its entry in the knowledge describes it; an unknown one prints nothing of what it is given."""
+    knowledge = machine.commands.get(call.name)
+    if knowledge is None:
+        note_operands(machine, call.operands, state, context)
+        return Outcome(state, state)
+    if knowledge.wraps:
+        return _wrapped(machine, call, state, context, knowledge.valued, knowledge.wraps_skip)
+    arguments = parse(call.operands, knowledge.valued)
+    if knowledge.script_option is not None:
+        script = arguments.value(knowledge.script_option)
+        if script is not None:
+            return run_text(machine, (script,), call, state, context, own_shell=True)
+    note_operands(machine, call.operands, state, context)
+    apply_stores(machine, call, arguments, knowledge, state, context)
+    apply_printing(machine, call, arguments, knowledge, state, context)
+    apply_undoing(machine, call, arguments, knowledge, state, context)
+    taints = CLEAN
+    if knowledge.output is Output.ARGUMENTS:
+        taints = union(operand.taints for operand in call.operands)
+    elif knowledge.output is Output.INPUT and not arguments.has(*knowledge.digest_options):
+        taints = input_of(machine, arguments, state, context, program=knowledge.first_operand_is_program)
+    elif knowledge.output is Output.ENVIRONMENT:
+        taints = environment_taints(state, arguments.operands)
+    target = arguments.value(*knowledge.output_options) if knowledge.output_options else None
+    if target is not None and target.text != "-":
+        write_file(machine, call, state, context, target, taints, via="copy", append=False)
+    elif taints:
+        how = "environment" if knowledge.output is Output.ENVIRONMENT else "prints"
+        machine.emit(taints, None, call.span, state, placed(context), call.command, how=how)
+    return Outcome(state, state)
+
+
+def _wrapped(
+    machine: Interpreter, call: Call, state: State, context: Context, valued: tuple[str, ...], skip: int
+) -> Outcome:
+    words = list(call.operands)
+    while words and words[0].text.startswith("-") and is_known(words[0].text):
+        option = words.pop(0).text
+        if option == "--":
+            break
+        if option in valued and words:
+            words.pop(0)
+    while words and "=" in words[0].text and words[0].text.partition("=")[0].isidentifier():
+        operand = words.pop(0)
+        name = operand.text.partition("=")[0]
+        machine.assign(state, name, after_equals(operand))
+        state.exported.add(name)
+    words = words[skip:]
+    if not words:
+        return Outcome(state, state)
+    return call_operands(machine, words, call, state, context)
