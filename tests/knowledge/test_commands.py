@@ -79,7 +79,7 @@ def file_of(store: Store, line: str) -> str:
         (
             "gcloud auth activate-service-account --key-file=F",
             "file:--key-file",
-            "$CLOUDSDK_CONFIG/credentials.db",
+            "$CLOUDSDK_CONFIG/",
             "GOOGLE_APPLICATION_CREDENTIALS",
         ),
         ("az login -u u -p T", "option:-p", "$AZURE_CONFIG_DIR/", "tmpfs"),
