@@ -59,8 +59,9 @@ def gather(
             stages,
             file_writes=tuple(
                 _finished_write(replace(write, stage=stage), removals, reach)
-                for _, stage, step in touching
+                for position, (_, stage, step) in enumerate(touching)
                 for write in step.writes
+                if not _leaves_cache_again(write, touching[position + 1 :])
             ),
             log_writes=tuple(replace(log, stage=stage) for _, stage, step in touching for log in step.logs),
             arguments=arguments,
@@ -109,6 +110,7 @@ def _says_something(step: Step) -> bool:
         or step.problems
         or step.words
         or step.removals
+        or step.cache_removals
     )
 
 
@@ -161,6 +163,14 @@ def _later_removal(
         if order.get(id(removal.run), -1) > here:
             return removal
     return None
+
+
+def _leaves_cache_again(write: FileWrite, later: list[_Located]) -> bool:
+    """Whether a later RUN of the same build takes the file out of the cache mount again."""
+    if write.cache_id is None or write.cache_target is None:
+        return False
+    relative = write.key[len(write.cache_target.rstrip("/")) :].lstrip("/")
+    return any((write.cache_id, relative) in step.cache_removals for _, _, step in later)
 
 
 def _finished_write(
@@ -296,25 +306,32 @@ def _run_reader(walk: Walk, node: Run, step: Step, name: str) -> Reader | None:
             return span if mapped is None else mapped.source_span(span)
 
         places = tuple(Place(node, source(span)) for variable, span, _ in summary.variables_named if variable == name)
+        places += tuple(Place(node, each.span) for each in walk.references(node) if each.name == name)
         if places:
             return Reader(node, places)
         if summary.opaque:
             return Reader(node, ())
     if summary.opaque or summary.programs - READS_NO_ENVIRONMENT:
         return Reader(node, ())
-    del walk
     return None
 
 
 def _shown_in_step_name(walk: Walk, reader: Reader, name: str) -> bool:
     """BuildKit shows a RUN's command with its variables replaced, except in single quotes and here-documents."""
     node = reader.node
-    if not isinstance(node, Run) or node.exec_form is not None or node.script_is_heredoc:
+    if not isinstance(node, Run) or "${#" in node.arguments.text:
+        # A form that the frontend can't read leaves the whole name as it is written (observed).
         return False
+    if any(name == reference.name for reference in walk.references(node)):
+        return True  # Expanded in a `--mount` option.
+    if node.exec_form is not None:
+        return any(f"${name}" in word.value or f"${{{name}" in word.value for word in node.exec_form)
     summary = next((step.summary for other, _, step in walk.steps if other is node), None)
     if summary is None:
         return False
-    first_line_end = len(node.arguments.text)
+    # Of a here-document only the first line is shown (observed).
+    text = node.script.text if node.script is not None else ""
+    first_line_end = len(text.partition("\n")[0]) if node.script_is_heredoc else len(node.arguments.text)
     return any(
         variable == name and not nested and span.start < first_line_end
         for variable, span, nested in summary.variables_named

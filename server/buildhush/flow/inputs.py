@@ -72,6 +72,7 @@ class RunInputs:
     mounts: tuple[MountedPath, ...]
     variables: tuple[InputVariable, ...]
     files: tuple[InputFile, ...]
+    scripts: tuple[tuple[str, str], ...] = ()
 
     def storage_of(self, path: str) -> MountedPath | None:
         """The mount that a path lies on (the innermost); None for the stage's own file system."""

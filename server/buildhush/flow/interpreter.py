@@ -40,8 +40,9 @@ from buildhush.text.spans import Span
 # Bounds: a script that needs more is cut off there, and the summary says so (`Evidence.truncated`).
 MAX_COMMANDS = 20_000
 MAX_DEPTH = 60
+MAX_KNOWN_TEXT = 20_000
 _LOOP_WORDS = 16
-_LOG_PATHS = {
+LOG_PATHS = {
     "/dev/stdout": 1,
     "/dev/fd/1": 1,
     "/proc/self/fd/1": 1,
@@ -78,6 +79,7 @@ class Interpreter:
         handlers: Mapping[str, Handler],
         default_handler: Handler,
         read_script: Callable[[str], ir.Script],
+        run_script: Callable[..., Outcome] | None = None,
     ) -> None:
         self.inputs = inputs
         self.commands = commands
@@ -85,6 +87,7 @@ class Interpreter:
         self.files = Files(inputs, self.evidence)
         self.expander = Expander(self.files, self._substitute)
         self.read_script = read_script
+        self.run_script = run_script
         self.temporary_files = 0
         self.temporary_names: dict[int, str] = {}
         self._handlers = handlers
@@ -125,6 +128,7 @@ class Interpreter:
             if mount.storage is Storage.SECRET:
                 root = Root(RootKind.MOUNT if mount.readable else RootKind.UNREADABLE, mount.name)
                 state.files[mount.path] = FileEntry(frozenset([Taint(root)]), None)
+        state.texts.update(self.inputs.scripts)
         for file in self.inputs.files:
             state.files[file.path] = FileEntry(frozenset([Taint(file.root)]), None)
         return state
@@ -434,6 +438,9 @@ class Interpreter:
         if body is not None:
             return self._call_function(body, call, state, context)
         if "/" in name:
+            known = state.texts.get(self.files.path(name, state))
+            if known is not None and known.startswith("#!") and self.run_script is not None:
+                return self.run_script(self, known, list(call.operands), call, state, context)
             name = name.rsplit("/", 1)[1]
         knowledge = self.commands.get(name)
         handler = self._handlers.get(knowledge.handler or knowledge.name) if knowledge else self._handlers.get(name)
@@ -522,8 +529,18 @@ class Interpreter:
         elif isinstance(target, FileTarget):
             record = WriteRecord(place, target.span, command, target.redirect, "redirect", target.shown_path, text=text)
             self.files.write(state, target.path, taints, record, append=True)
+            self._remember_text(state, target.path, text)
         elif isinstance(target, LogTarget) and taints:
             self.log(taints, place, how, option_span, command)
+
+    @staticmethod
+    def _remember_text(state: State, path: str, text: str | None) -> None:
+        """Keep the text of a file that the script writes with known words: it may be a script that it runs later."""
+        if text is None or len(text) > MAX_KNOWN_TEXT or not is_known(text):
+            state.texts.pop(path, None)
+        else:
+            before = state.texts.get(path)
+            state.texts[path] = text if before is None else f"{before}\n{text}"
 
     def log(self, taints: Taints, place: Span, how: str, option_span: Span | None, command: ir.Simple | None) -> None:
         """A secret reaches the build log. Spans in offsets of the RUN's own script."""
@@ -608,8 +625,8 @@ class Interpreter:
         append: bool,
     ) -> Target | None:
         path = self.files.path(value.text, state)
-        if path in _LOG_PATHS:
-            return context.descriptors.get(_LOG_PATHS[path], LOG)
+        if path in LOG_PATHS:
+            return context.descriptors.get(LOG_PATHS[path], LOG)
         if path.startswith("/proc/1/fd/"):
             return LOG
         mount = self.inputs.storage_of(path)
@@ -623,11 +640,10 @@ class Interpreter:
         record = WriteRecord(command_span, span, command, own_redirect, "name", shown)
         if not append:
             state.forget(path, command_span)
+            state.texts.pop(path, None)
         if value.taints:
             # The secret is part of the file's name.
             self.files.write(state, path, value.taints, record, append=True)
-        if not append or path not in state.files:
-            self.evidence.file_texts.setdefault(path, redirect)
         return FileTarget(path, shown, span, own_redirect)
 
     def _exec_redirects(self, node: ir.Simple, state: State, context: Context) -> Outcome:
@@ -675,6 +691,7 @@ class Interpreter:
         if after is not None:
             # A substitution runs in a subshell: of its effects only those on files remain.
             state.files, state.links, state.removed = after.files, after.links, after.removed
+            state.texts = after.texts
         return capture
 
     def _trace(self, value: Value, span: Span, state: State, context: Context, command: ir.Simple | None) -> None:
@@ -713,6 +730,7 @@ def _leave_subshell(before: State, after: State | None) -> State | None:
         return None
     result = before.copy()
     result.files, result.links, result.removed = after.files, after.links, after.removed
+    result.texts = after.texts
     return result
 
 

@@ -175,7 +175,6 @@ class Evidence:
     programs: set[str] = field(default_factory=set)
     opaque: bool = False
     truncated: bool = False
-    file_texts: dict[str, ir.Redirect] = field(default_factory=dict)
 
 
 class Files:

@@ -127,6 +127,7 @@ def run_inputs(
         tuple(mounted),
         variables,
         (*visible_files, *extra_inputs),
+        state.scripts,
     )
     return inputs, Origins(run, state, secrets, environment, {**state.files, **extra} if extra else state.files)
 

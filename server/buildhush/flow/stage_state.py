@@ -66,6 +66,7 @@ class StageState:
     variables: Mapping[str, StageVariable] = field(default_factory=dict)
     files: Mapping[str, StageFile] = field(default_factory=dict)
     hidden: Mapping[str, StageFile] = field(default_factory=dict)
+    scripts: tuple[tuple[str, str], ...] = ()
 
     @property
     def home(self) -> str:

@@ -46,7 +46,8 @@ class State:
 
     `files` holds only files that may hold a secret; `links` symbolic links by path; `functions` bodies by name;
     `exported` the variables that children see; `descriptors` redirections made by `exec`; `clean_removed` maps the
-    input files that were deleted or overwritten to the span of the command that did it.
+    input files that were deleted or overwritten to the span of the command that did it; `texts` the known texts of files
+    that may be run as scripts.
     """
 
     folder: str
@@ -62,6 +63,7 @@ class State:
     exit_trap_text: tuple[str, Span] | None = None
     descriptors: dict[int, object] = field(default_factory=dict)
     removed: dict[str, Span] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
 
     def copy(self) -> State:
         """An independent copy; entries are frozen and shared."""
@@ -79,6 +81,7 @@ class State:
             self.exit_trap_text,
             dict(self.descriptors),
             dict(self.removed),
+            dict(self.texts),
         )
 
     def forget(self, path: str, by: Span) -> None:

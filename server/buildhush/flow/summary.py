@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from buildhush.dockerfile.nodes import Run
 from buildhush.flow.handlers import HANDLERS, by_knowledge
+from buildhush.flow.handlers.scripts import run_known_script
 from buildhush.flow.inputs import RunInputs, Storage
 from buildhush.flow.interpreter import Interpreter
 from buildhush.flow.machine import LogRecord
@@ -70,7 +71,7 @@ def summarise(
     script: ir.Script | None,
 ) -> RunSummary:
     """Interpret the RUN. `script` is its shell form, already read; None for the exec form."""
-    machine = Interpreter(inputs, commands, HANDLERS, by_knowledge, read_script)
+    machine = Interpreter(inputs, commands, HANDLERS, by_knowledge, read_script, run_known_script)
     if script is not None:
         final = machine.run(script)
     elif run.exec_form:

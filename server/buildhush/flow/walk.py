@@ -47,6 +47,7 @@ from buildhush.flow.facts import (
     TaintedWord,
     ToolStore,
 )
+from buildhush.flow.inputs import RunInputs, Storage
 from buildhush.flow.memo import Memo
 from buildhush.flow.mount_use import mount_facts
 from buildhush.flow.run_inputs import Origins, is_posix, run_inputs, shell_options
@@ -103,6 +104,7 @@ class Step:
     words: tuple[TaintedWord, ...] = ()
     removals: tuple[tuple[str, Removal], ...] = ()
     cache_writes: tuple[tuple[str, str, StageFile], ...] = ()
+    cache_removals: tuple[tuple[str, str], ...] = ()
     summary: RunSummary | None = None
 
 
@@ -176,6 +178,8 @@ class Walk:
                 step = replace(step, after=known[1].after)
         for identity, relative, file in step.cache_writes:
             self.caches.setdefault(identity, {})[relative] = file
+        for identity, relative in step.cache_removals:
+            self.caches.get(identity, {}).pop(relative, None)
         self.memo.steps[instruction] = (state, step)
         self.steps.append((instruction, stage, step))
         return step.after
@@ -418,9 +422,21 @@ class Walk:
                 CopiedSecret(node, stage, place, origin, display(source), targets[0], through, (), None, (), (hop,))
             )
         writes = self._heredoc_writes(node, stage, state, destination, files)
-        if not copied and not writes:
+        scripts = self._heredoc_scripts(node, state, destination)
+        if not copied and not writes and not scripts:
             return expanded
-        return replace(expanded, after=replace(state, files=files), copied=tuple(copied), writes=writes)
+        after = replace(state, files=files, scripts=(*state.scripts, *scripts))
+        return replace(expanded, after=after, copied=tuple(copied), writes=writes)
+
+    @staticmethod
+    def _heredoc_scripts(node: Copy, state: StageState, destination: str) -> tuple[tuple[str, str], ...]:
+        """COPY <<EOF of a shell script whose text is known: a later RUN may run it."""
+        several = len(node.heredocs) + len(node.sources) > 1 or destination.endswith("/")
+        return tuple(
+            (_copied_path(destination, f"/{heredoc.name}", "", several, state), heredoc.body.text)
+            for heredoc in node.heredocs
+            if heredoc.body.text.startswith("#!") and (heredoc.quoted or "$" not in heredoc.body.text)
+        )
 
     def _heredoc_writes(
         self, node: Copy, stage: Stage, state: StageState, destination: str, files: dict[str, StageFile]
@@ -494,8 +510,12 @@ class Walk:
                 cache_writes.append((identity, relative, file))
         hidden: dict[str, StageFile] | None = None
         removals: list[tuple[str, Removal]] = []
+        cache_removals: list[tuple[str, str]] = []
         for path, span in summary.removed:
-            if path not in state.files:
+            lies_on = inputs.storage_of(path)
+            if lies_on is not None and lies_on.storage is Storage.CACHE:
+                cache_removals.append((lies_on.name, path[len(lies_on.path.rstrip("/")) :].lstrip("/")))
+            if path not in state.files or lies_on is not None:
                 continue
             files = dict(state.files) if files is None else files
             hidden = dict(state.hidden) if hidden is None else hidden
@@ -530,10 +550,11 @@ class Walk:
             words=words,
             removals=tuple(removals),
             cache_writes=tuple(cache_writes),
+            cache_removals=tuple(cache_removals),
             summary=summary,
         )
 
-    def _inputs(self, node: Run, stage: Stage, state: StageState) -> tuple:  # type: ignore[type-arg]
+    def _inputs(self, node: Run, stage: Stage, state: StageState) -> tuple[RunInputs, Origins]:
         base_image = self._base_image(stage)
         key = (id(state), base_image, node.interpreter)
         if not node.mounts:

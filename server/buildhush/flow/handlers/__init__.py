@@ -15,14 +15,25 @@ from buildhush.flow.handlers.files import (
     mkdir,
     mktemp,
     move_nothing,
+    named_pipe,
     path_text,
     remove,
     touch,
     truncate,
 )
-from buildhush.flow.handlers.filters import edit_in_place, envsubst, openssl, split_file
+from buildhush.flow.handlers.filters import (
+    awk,
+    cut,
+    edit_in_place,
+    envsubst,
+    openssl,
+    query,
+    select_lines,
+    split_file,
+    translate,
+)
 from buildhush.flow.handlers.general import by_knowledge
-from buildhush.flow.handlers.output import cat, echo, print_environment, printf, tee
+from buildhush.flow.handlers.output import cat, echo, list_files, print_environment, printf, tee
 from buildhush.flow.handlers.scripts import evaluate, false, leave, run_operands, shell, source, trap, true, xargs
 from buildhush.flow.handlers.tools import git
 from buildhush.flow.handlers.variables import change_folder, compare, declare, read_line, set_options, unset
@@ -62,6 +73,18 @@ HANDLERS: dict[str, Handler] = {
     "sed": edit_in_place,
     "perl": edit_in_place,
     "split": split_file,
+    "tr": translate,
+    "cut": cut,
+    "head": cut,
+    "grep": select_lines,
+    "egrep": select_lines,
+    "fgrep": select_lines,
+    "jq": query,
+    "awk": awk,
+    "gawk": awk,
+    "mawk": awk,
+    "ls": list_files,
+    "mkfifo": named_pipe,
     "find": find,
     "openssl": openssl,
     "envsubst": envsubst,

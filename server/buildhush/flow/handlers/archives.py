@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import replace
 
 from buildhush.flow.arguments import parse
-from buildhush.flow.handlers.common import input_of, write_file
+from buildhush.flow.handlers.common import input_of, is_excluded, write_file
 from buildhush.flow.interpreter import Call, Interpreter
 from buildhush.flow.machine import Context, Outcome, placed
 from buildhush.flow.state import State
@@ -29,7 +30,10 @@ def tar(machine: Interpreter, call: Call, state: State, context: Context) -> Out
         taints = union(
             taint
             for operand in arguments.operands
-            for _, taint in machine.files.read_tree(operand.text, state, context.place(operand.span), glob=operand.glob)
+            for relative, taint in machine.files.read_tree(
+                operand.text, state, context.place(operand.span), glob=operand.glob
+            )
+            if not is_excluded(arguments, posixpath.join(operand.text, relative))
         )
         state.folder = before
         if archive is None or archive.text == "-":

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fnmatch import fnmatchcase
 
 from buildhush.flow.arguments import Arguments
-from buildhush.flow.expansion import Operand
-from buildhush.flow.interpreter import Call, Interpreter
+from buildhush.flow.expansion import ANY_VARIABLE, Operand, is_harmless
+from buildhush.flow.interpreter import LOG_PATHS, Call, Interpreter
 from buildhush.flow.machine import Context, Outcome, placed
 from buildhush.flow.state import State, WriteRecord
 from buildhush.flow.symbols import display
@@ -70,8 +71,9 @@ def write_file(
         shown if shown is not None else display(target.text),
         is_folder=is_folder,
     )
-    if path in ("/dev/stdout", "/dev/stderr", "/proc/self/fd/1", "/proc/self/fd/2", "/dev/fd/1", "/dev/fd/2"):
-        machine.emit(taints, None, call.span, state, placed(context), call.command)
+    descriptor = LOG_PATHS.get(path)
+    if descriptor is not None:
+        machine.emit(taints, None, call.span, state, placed(context), call.command, descriptor=descriptor)
         return
     machine.files.write(state, path, taints, record, append=append)
 
@@ -82,12 +84,23 @@ def forget_overwritten(machine: Interpreter, destination: Operand, state: State,
         state.forget(path, call.span)
 
 
-def input_of(machine: Interpreter, arguments: Arguments, state: State, context: Context, *, program: bool) -> Taints:
-    """What an INPUT command reads: its file operands, else standard input; a program text hands its secrets on too."""
+def input_of(
+    machine: Interpreter,
+    arguments: Arguments,
+    state: State,
+    context: Context,
+    *,
+    program: bool,
+    printed_options: tuple[str, ...] = (),
+) -> Taints:
+    """What an INPUT command reads: its file operands, else standard input; a program text hands its secrets on too.
+
+    `printed_options`: options whose value ends up in the output.
+    """
     operands = list(arguments.operands)
     taints = CLEAN
     for option in arguments.options:
-        if option.value is not None and option.value.taints:
+        if option.value is not None and option.value.taints and option.name in (*printed_options, "-e", "--expression"):
             taints = taints | option.value.taints
     if program and operands and not arguments.has("-e", "-f", "--expression", "--file", "--regexp"):
         taints = taints | operands.pop(0).taints
@@ -100,8 +113,16 @@ def input_of(machine: Interpreter, arguments: Arguments, state: State, context: 
 
 
 def environment_taints(state: State, named: tuple[Operand, ...]) -> Taints:
-    names = [operand.text for operand in named] if named else list(state.exported)
-    return union(state.variables[name].taints for name in names if name in state.exported and name in state.variables)
+    if not named:
+        return union(state.variables[name].taints for name in state.exported if name in state.variables)
+    found: list[Taints] = []
+    for operand in named:
+        name = operand.text
+        if name not in state.exported and ANY_VARIABLE in state.exported and not is_harmless(name):
+            name = ANY_VARIABLE
+        if name in state.exported and name in state.variables:
+            found.append(state.variables[name].taints)
+    return union(found)
 
 
 def note_operands(machine: Interpreter, operands: tuple[Operand, ...], state: State, context: Context) -> None:
@@ -167,3 +188,20 @@ def folder_key(path: str) -> str:
 
 def joined_path(folder: str, name: str) -> str:
     return f"{folder.rstrip('/')}/{name}"
+
+
+def is_excluded(arguments: Arguments, path: str) -> bool:
+    """Whether an `--exclude=` of tar, rsync or cp names the path (by its last part, its end, or as a glob)."""
+    path = path.strip("/").removeprefix("./")
+    for option in arguments.options:
+        if option.name != "--exclude" or option.value is None:
+            continue
+        pattern = option.value.text.strip("/").removeprefix("./")
+        parts = path.split("/")
+        if (
+            fnmatchcase(path, pattern)
+            or any(fnmatchcase(part, pattern) for part in parts)
+            or path.endswith("/" + pattern)
+        ):
+            return True
+    return False

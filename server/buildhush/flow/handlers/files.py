@@ -5,17 +5,19 @@ from __future__ import annotations
 import posixpath
 from dataclasses import replace
 
-from buildhush.flow.arguments import parse
-from buildhush.flow.expansion import Operand
+from buildhush.flow.arguments import Arguments, parse
+from buildhush.flow.expansion import GLIMPSE, Operand
 from buildhush.flow.handlers.common import (
     call_operands,
     folder_key,
     forget_overwritten,
+    is_excluded,
     is_folder,
     joined_path,
     note_operands,
     write_file,
 )
+from buildhush.flow.inputs import Storage
 from buildhush.flow.interpreter import Call, Interpreter
 from buildhush.flow.machine import Context, Outcome, placed
 from buildhush.flow.state import State
@@ -26,6 +28,7 @@ from buildhush.flow.taint import CLEAN, Value, union
 def copy(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome:
     """cp, mv, install, ln, rsync: contents (or for ln -s a name) of the sources at the destination."""
     valued = (
+        "--exclude",
         "-t",
         "--target-directory",
         "-m",
@@ -53,15 +56,26 @@ def copy(machine: Interpreter, call: Call, state: State, context: Context) -> Ou
     into = folder is not None or len(operands) > 1 or is_folder(machine, destination.text, state)
     if arguments.has("-T", "--no-target-directory"):
         into = False
+    keeps_links = arguments.has("-a", "--archive", "-d", "-P", "--no-dereference")
     for source in operands:
         place = context.place(source.span)
-        if call.name == "ln" and arguments.has("-s", "--symbolic"):
+        if _is_mounted_secret(machine, source, state) and call.name in ("mv", "ln") and not _is_symbolic(arguments):
+            # A mounted file can't be moved or linked away: the command fails and nothing is left (observed).
+            machine.files.read(source.text, state, place)
+            return Outcome(None, state)
+        if keeps_links and resolve(source.text, state.folder, machine.inputs.home) in state.links:
+            continue
+        if call.name == "ln" and _is_symbolic(arguments):
             target = joined_path(destination.text, posixpath.basename(source.text)) if into else destination.text
             link = machine.files.path(target, state)
             state.forget(link, call.span)
             state.links[link] = resolve(source.text, posixpath.dirname(link), machine.inputs.home)
             continue
-        found = machine.files.read_tree(source.text, state, place, glob=source.glob)
+        found = [
+            (relative, taints)
+            for relative, taints in machine.files.read_tree(source.text, state, place, glob=source.glob)
+            if not is_excluded(arguments, relative)
+        ]
         contents_only = source.text.endswith("/.") or (call.name == "rsync" and source.text.endswith("/"))
         base = "" if contents_only or source.glob else posixpath.basename(source.text.rstrip("/"))
         if not into and not found:
@@ -88,6 +102,15 @@ def copy(machine: Interpreter, call: Call, state: State, context: Context) -> Ou
                 state, machine.files.path(source.text, state), call.span, recursive=True, glob=source.glob
             )
     return Outcome(state, state)
+
+
+def _is_symbolic(arguments: Arguments) -> bool:
+    return arguments.has("-s", "--symbolic")
+
+
+def _is_mounted_secret(machine: Interpreter, source: Operand, state: State) -> bool:
+    mount = machine.inputs.storage_of(machine.files.path(source.text, state))
+    return mount is not None and mount.storage is Storage.SECRET
 
 
 def remove(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome:
@@ -119,6 +142,13 @@ def touch(machine: Interpreter, call: Call, state: State, context: Context) -> O
     return Outcome(state, state)
 
 
+def named_pipe(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome:
+    """mkfifo: what is written into a pipe stays nowhere."""
+    for operand in parse(call.operands, ("-m", "--mode")).operands:
+        state.links[machine.files.path(operand.text, state)] = "/dev/fd/pipe"
+    return Outcome(state, state)
+
+
 def mkdir(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome:
     """mkdir: the folders are known from then on."""
     for operand in parse(call.operands, ("-m", "--mode", "-o", "-g")).operands:
@@ -141,6 +171,7 @@ def truncate(machine: Interpreter, call: Call, state: State, context: Context) -
 def dd(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome:
     """dd if=… of=…."""
     taints, target = context.input, None
+    sizes = {"bs": 512, "count": 0}
     for operand in call.operands:
         key, _, text = operand.text.partition("=")
         value = Operand(Value(text, operand.taints), operand.span, False, operand.word)
@@ -148,6 +179,10 @@ def dd(machine: Interpreter, call: Call, state: State, context: Context) -> Outc
             taints = machine.files.read(text, state, context.place(operand.span))
         elif key == "of":
             target = value
+        elif key in sizes and text.isdigit():
+            sizes[key] = int(text)
+    if 0 < sizes["bs"] * sizes["count"] <= GLIMPSE:
+        taints = CLEAN
     if target is None:
         machine.emit(taints, None, call.span, state, placed(context), call.command)
     else:

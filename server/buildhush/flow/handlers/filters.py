@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from buildhush.flow.arguments import Arguments, parse
+from buildhush.flow.expansion import GLIMPSE, Operand, is_harmless
 from buildhush.flow.handlers.common import input_of, write_file
 from buildhush.flow.interpreter import Call, Interpreter
 from buildhush.flow.machine import Context, Outcome, placed
-from buildhush.flow.state import State
+from buildhush.flow.state import FileEntry, State
+from buildhush.flow.symbols import display, is_known
 from buildhush.flow.taint import CLEAN, Value, union
 
 
@@ -49,6 +52,9 @@ def edit_in_place(machine: Interpreter, call: Call, state: State, context: Conte
                 via="copy",
                 append=False,
             )
+        if entry is not None and any(_scrubs(program, entry) for program in programs):
+            state.forget(path, call.span)
+            continue
         if added:
             write_file(machine, call, state, context, operand, added, via="edit", append=True)
         elif entry is not None and entry.record is not None:
@@ -111,3 +117,158 @@ def envsubst(machine: Interpreter, call: Call, state: State, context: Context) -
     taints = union([context.input, *(state.variables[name].taints for name in names if name in state.variables)])
     machine.emit(taints, None, call.span, state, placed(context), call.command)
     return Outcome(state, state)
+
+
+def translate(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome:
+    """tr: standard input, its operands are sets of characters; deleting all letters and digits leaves nothing."""
+    arguments = parse(call.operands)
+    taints = context.input | union(operand.taints for operand in arguments.operands[1:])
+    if arguments.has("-d", "--delete") and not arguments.has("-c", "-C", "--complement") and arguments.operands:
+        removed = arguments.operands[0].text
+        if "[:alnum:]" in removed or all(group in removed for group in ("A-Z", "a-z", "0-9")):
+            taints = CLEAN
+    machine.emit(taints, None, call.span, state, placed(context), call.command)
+    return Outcome(state, state)
+
+
+def cut(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome | None:
+    """cut -c1-4, head -c 4: so few characters give nothing away; everything else is the input."""
+    arguments = parse(
+        call.operands, ("-c", "-b", "-f", "-d", "-n", "--characters", "--bytes", "--fields", "--delimiter")
+    )
+    count = arguments.value("-c", "-b", "--characters", "--bytes")
+    last = count.text.rpartition("-")[2] if count is not None else ""
+    if last.isdigit() and int(last) <= GLIMPSE:
+        for operand in arguments.operands:
+            machine.files.read(operand.text, state, context.place(operand.span), glob=operand.glob)
+        machine.emit(CLEAN, None, call.span, state, placed(context), call.command)
+        return Outcome(state, state)
+    return None
+
+
+def select_lines(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome | None:
+    """grep with a known pattern: it may let only lines through that hold no secret.
+
+    `env | grep '^PATH='`, `env | grep -v TOKEN`, `grep '^API_URL=' secrets.env`, and `grep -v` of a line that the
+    script itself wrote.
+    """
+    arguments = parse(call.operands, ("-e", "-f", "-m", "-A", "-B", "-C", "--regexp", "--file", "--max-count"))
+    if arguments.has("-q", "--quiet", "--silent", "-c", "--count", "-l", "-L", "--files-with-matches"):
+        return None
+    operands = list(arguments.operands)
+    given = arguments.value("-e", "--regexp")
+    if given is None:
+        if not operands:
+            return None
+        given = operands.pop(0)
+    pattern = _regular_expression(given.text, fixed=arguments.has("-F"), ignore_case=arguments.has("-i"))
+    if pattern is None:
+        return None
+    inverted = arguments.has("-v", "--invert-match")
+    if context.input_names and not operands:
+        shown = any(bool(pattern.search(f"{name}=")) is not inverted for name in context.input_names)
+        machine.emit(
+            context.input if shown else CLEAN,
+            None,
+            call.span,
+            state,
+            placed(context),
+            call.command,
+            names=context.input_names if shown else (),
+        )
+        return Outcome(state, state)
+    named = re.fullmatch(r"\^?(?:export )?([A-Za-z_][A-Za-z0-9_]*)=?", given.text)
+    if not inverted and named is not None and is_harmless(named.group(1)):
+        for operand in operands:
+            machine.files.read(operand.text, state, context.place(operand.span), glob=operand.glob)
+        machine.emit(CLEAN, None, call.span, state, placed(context), call.command)
+        return Outcome(state, state)
+    if inverted and len(operands) == 1:
+        entry = state.files.get(machine.files.path(operands[0].text, state))
+        if entry is not None and entry.record is not None and entry.record.text is not None:
+            if pattern.search(display(entry.record.text)):
+                machine.emit(CLEAN, None, call.span, state, placed(context), call.command)
+                return Outcome(state, state)
+    return None
+
+
+def query(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome | None:
+    """jq: a filter that takes out one harmless field, or the keys only; --rawfile and --slurpfile read a file."""
+    arguments = parse(call.operands, ("--indent", "-L", "-f", "--from-file"))
+    words = list(call.operands)
+    taints = CLEAN
+    for position, operand in enumerate(words):
+        if operand.text in ("--arg", "--argjson") and position + 2 < len(words):
+            taints = taints | words[position + 2].taints
+        if operand.text in ("--rawfile", "--slurpfile") and position + 2 < len(words):
+            file = words[position + 2]
+            taints = taints | machine.files.read(file.text, state, context.place(file.span))
+    program = next((operand for operand in arguments.operands), None)
+    if program is None:
+        return None
+    field = re.fullmatch(r"\.(\w+)", program.text)
+    if program.text.strip() in ("keys", "length", "type", "empty") or (
+        field is not None and is_harmless(field.group(1))
+    ):
+        for operand in arguments.operands[1:]:
+            machine.files.read(operand.text, state, context.place(operand.span), glob=operand.glob)
+        machine.emit(CLEAN, None, call.span, state, placed(context), call.command)
+        return Outcome(state, state)
+    if taints:
+        machine.emit(taints | context.input, None, call.span, state, placed(context), call.command)
+        return Outcome(state, state)
+    return None
+
+
+def awk(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome | None:
+    """awk: ENVIRON reads the environment, `print > "file"` writes a file; everything else is the input."""
+    arguments = parse(call.operands, ("-F", "-v", "-f", "--assign", "--field-separator"))
+    program = next(iter(arguments.operands), None)
+    if program is None or arguments.has("-f"):
+        return None
+    taints = union(
+        state.variables[name].taints
+        for name in re.findall(r'ENVIRON\["(\w+)"\]', program.text)
+        if name in state.exported and name in state.variables
+    )
+    for option in arguments.options:
+        if option.name in ("-v", "--assign") and option.value is not None:
+            taints = taints | option.value.taints
+    reads_nothing = program.text.lstrip().startswith("BEGIN") and len(arguments.operands) == 1
+    if not reads_nothing:
+        taints = taints | input_of(machine, arguments, state, context, program=True)
+    target = re.search(r'print[^|>]*>{1,2}\s*"([^"]+)"', program.text)
+    if target is not None:
+        named = replace(program, value=Value(target.group(1)))
+        write_file(machine, call, state, context, named, taints, via="copy", append=">>" in target.group(0))
+    else:
+        machine.emit(taints, None, call.span, state, placed(context), call.command)
+    return Outcome(state, state)
+
+
+def _scrubs(program: Operand, entry: FileEntry) -> bool:
+    """Whether a sed program surely takes the secret out: it replaces whole lines, the secret itself, or deletes its line."""
+    text = program.text
+    match = re.fullmatch(r"s(.)(.*?)\1(.*?)\1[gIi]*", text, re.DOTALL)
+    if match is not None:
+        if match.group(2) in (".*", "^.*$", "^.*", ".*$"):
+            return True
+        # `s/$TOKEN/x/`: what is replaced is the secret, what comes in is not.
+        return bool(program.taints) and not is_known(match.group(2)) and is_known(match.group(3))
+    deletion = re.fullmatch(r"/(.*)/d", text)
+    if deletion is None or entry.record is None or entry.record.text is None:
+        return False
+    pattern = _regular_expression(deletion.group(1), fixed=False, ignore_case=False)
+    return pattern is not None and pattern.search(display(entry.record.text)) is not None
+
+
+def _regular_expression(text: str, *, fixed: bool, ignore_case: bool) -> re.Pattern[str] | None:
+    """A pattern of grep or sed, when it is short and simple enough to be run here; None otherwise."""
+    if not is_known(text) or len(text) > 80:
+        return None
+    if not fixed and not re.fullmatch(r"[\w\s^$=./:@_-]*", text):
+        return None
+    try:
+        return re.compile(re.escape(text) if fixed else text, re.IGNORECASE if ignore_case else 0)
+    except re.error:
+        return None

@@ -27,11 +27,17 @@ def by_knowledge(machine: Interpreter, call: Call, state: State, context: Contex
     if knowledge is None:
         note_operands(machine, call.operands, state, context)
         return Outcome(state, state)
-    if knowledge.wraps:
+    if knowledge.module_option is not None:
+        module = parse(call.operands, (knowledge.module_option,)).option(knowledge.module_option)
+        if module is not None and module.value is not None:
+            position = next(i for i, each in enumerate(call.operands) if each is module.word)
+            rest = list(call.operands[position + 1 :])
+            return call_operands(machine, rest, call, state, context) if rest else Outcome(state, state)
+    if knowledge.wraps and not (knowledge.script_option and _has_script(call, knowledge.script_option)):
         return _wrapped(machine, call, state, context, knowledge.valued, knowledge.wraps_skip)
     arguments = parse(call.operands, knowledge.valued)
     if knowledge.script_option is not None:
-        script = arguments.value(knowledge.script_option)
+        script = parse(call.operands, (*knowledge.valued, knowledge.script_option)).value(knowledge.script_option)
         if script is not None:
             return run_text(machine, (script,), call, state, context, own_shell=True)
     note_operands(machine, call.operands, state, context)
@@ -42,7 +48,14 @@ def by_knowledge(machine: Interpreter, call: Call, state: State, context: Contex
     if knowledge.output is Output.ARGUMENTS:
         taints = union(operand.taints for operand in call.operands)
     elif knowledge.output is Output.INPUT and not arguments.has(*knowledge.digest_options):
-        taints = input_of(machine, arguments, state, context, program=knowledge.first_operand_is_program)
+        taints = input_of(
+            machine,
+            arguments,
+            state,
+            context,
+            program=knowledge.first_operand_is_program,
+            printed_options=knowledge.printed_options,
+        )
     elif knowledge.output is Output.ENVIRONMENT:
         taints = environment_taints(state, arguments.operands)
     target = arguments.value(*knowledge.output_options) if knowledge.output_options else None
@@ -52,6 +65,10 @@ def by_knowledge(machine: Interpreter, call: Call, state: State, context: Contex
         how = "environment" if knowledge.output is Output.ENVIRONMENT else "prints"
         machine.emit(taints, None, call.span, state, placed(context), call.command, how=how)
     return Outcome(state, state)
+
+
+def _has_script(call: Call, option: str) -> bool:
+    return any(operand.text == option for operand in call.operands)
 
 
 def _wrapped(

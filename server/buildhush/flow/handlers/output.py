@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from buildhush.flow.arguments import parse
 from buildhush.flow.expansion import Operand
-from buildhush.flow.handlers.common import after_equals, call_operands, environment_taints, input_of, write_file
+from buildhush.flow.handlers.common import (
+    after_equals,
+    call_operands,
+    environment_taints,
+    input_of,
+    note_operands,
+    write_file,
+)
 from buildhush.flow.interpreter import Call, Interpreter
 from buildhush.flow.machine import Context, Outcome, placed
 from buildhush.flow.state import State
-from buildhush.flow.symbols import is_known, symbol
-from buildhush.flow.taint import Value, union
+from buildhush.flow.symbols import is_known, matches, symbol
+from buildhush.flow.taint import CLEAN, EMPTY, Value, union
 
 
 def echo(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome:
@@ -95,5 +102,31 @@ def print_environment(machine: Interpreter, call: Call, state: State, context: C
         taints = union([environment_taints(state, ()), *(operand.taints for _, operand in assigned)])
     else:
         taints = environment_taints(state, parse(call.operands).operands)
-    machine.emit(taints, None, call.span, state, placed(context), call.command, how="environment")
+    names = [name for name in state.exported if state.variables.get(name, EMPTY).taints]
+    whole = call.name == "env" or not call.operands
+    machine.emit(
+        taints,
+        None,
+        call.span,
+        state,
+        placed(context),
+        call.command,
+        how="environment",
+        names=names if whole else (),
+    )
+    return Outcome(state, state)
+
+
+def list_files(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome:
+    """ls: it names the files that it is given; one that does not exist, in its error message."""
+    note_operands(machine, call.operands, state, context)
+    taints = union(operand.taints for operand in call.operands)
+    if taints:
+        machine.emit(taints, None, call.span, state, placed(context), call.command, descriptor=2)
+    globs = [operand for operand in parse(call.operands).operands if operand.glob]
+    text = None
+    if globs:
+        paths = [machine.files.path(operand.text, state) for operand in globs]
+        text = "\n".join(known for known in state.files if any(matches(known, path) for path in paths)) or None
+    machine.emit(CLEAN, text, call.span, state, placed(context), call.command)
     return Outcome(state, state)

@@ -8,7 +8,7 @@ from buildhush.flow.arguments import parse
 from buildhush.flow.expansion import ANY_VARIABLE, Operand
 from buildhush.flow.handlers.common import call_operands, note_operands
 from buildhush.flow.interpreter import Call, Interpreter
-from buildhush.flow.machine import LOG, Context, Frame, Nesting, Outcome
+from buildhush.flow.machine import LOG, Context, Frame, Nesting, Outcome, placed
 from buildhush.flow.state import State
 from buildhush.flow.symbols import is_known, pieces, symbol
 from buildhush.flow.taint import CLEAN, Value, through
@@ -63,6 +63,9 @@ def source(machine: Interpreter, call: Call, state: State, context: Context) -> 
         if taints:
             place = context.place(call.span)
             state.variables[ANY_VARIABLE] = Value(symbol("*"), through(taints, place, "is sourced into variables"))
+            if state.xtrace:
+                # Tracing prints the assignments of the file (observed).
+                machine.emit(taints, None, call.span, state, placed(context), call.command, descriptor=2, how="trace")
             allexport = state.variables.get("\x01allexport")
             if allexport is not None and allexport.text:
                 state.exported.add(ANY_VARIABLE)
@@ -101,10 +104,37 @@ def shell(machine: Interpreter, call: Call, state: State, context: Context) -> O
             word,
         )
         return run_text(machine, (operand,), call, state, context, own_shell=True, errexit=errexit, xtrace=xtrace)
+    if words and script is None:
+        known = script_text(machine, words[0], state)
+        if known is not None:
+            return run_known_script(machine, known, words[1:], call, state, context, errexit=errexit, xtrace=xtrace)
     note_operands(machine, call.operands, state, context)
     machine.evidence.programs.add(call.name)
     machine.evidence.opaque = True
     return Outcome(state, state)
+
+
+def script_text(machine: Interpreter, operand: Operand, state: State) -> str | None:
+    """The text of a script file that this build wrote itself (a COPY here-document, an echo), as far as it is known."""
+    return state.texts.get(machine.files.path(operand.text, state))
+
+
+def run_known_script(
+    machine: Interpreter,
+    text: str,
+    arguments: list[Operand],
+    call: Call,
+    state: State,
+    context: Context,
+    *,
+    errexit: bool = False,
+    xtrace: bool = False,
+) -> Outcome:
+    """Run a script file whose text is known, in a shell of its own; its commands stand where it is called."""
+    inner = replace(context, positional=tuple(operand.value for operand in arguments))
+    nesting = Nesting(None, call.span)
+    outcome = machine.nested_in_own_shell(text, state, placed(inner), nesting, errexit=errexit, xtrace=xtrace)
+    return outcome
 
 
 def xargs(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome:
@@ -119,7 +149,10 @@ def xargs(machine: Interpreter, call: Call, state: State, context: Context) -> O
         Value(symbol("xargs"), through(context.input, call.span, "becomes arguments")), call.span, False, None
     )
     placeholder = arguments.value("-I", "--replace")
-    if placeholder is not None:
+    known = context.input_text
+    if placeholder is None and known is not None and is_known(known):
+        words += [Operand(Value(text), call.span, False, None) for text in known.split()]
+    elif placeholder is not None:
         words = [
             replace(w, value=Value(w.text.replace(placeholder.text, extra.text), w.taints | extra.taints))
             if placeholder.text in w.text
@@ -143,6 +176,10 @@ def run_operands(machine: Interpreter, call: Call, state: State, context: Contex
     outcome = call_operands(machine, words, call, state, context)
     if call.name != "exec":
         return outcome
+    for after in (outcome.ok, outcome.fail):
+        if after is not None:
+            # The shell is replaced, and its trap with it (observed).
+            after.exit_trap_text = None
     if outcome.ok is not None:
         context.frame.succeeded.append(outcome.ok.copy() if outcome.ok is outcome.fail else outcome.ok)
     if outcome.fail is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from buildhush.flow.arguments import parse
-from buildhush.flow.expansion import ANY_VARIABLE
+from buildhush.flow.expansion import ANY_VARIABLE, is_harmless
 from buildhush.flow.handlers.common import after_equals, note_operands
 from buildhush.flow.interpreter import Call, Interpreter
 from buildhush.flow.machine import Context, Outcome, placed
@@ -49,7 +49,8 @@ def unset(machine: Interpreter, call: Call, state: State, context: Context) -> O
 
 def read_line(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome:
     """read, mapfile, readarray: standard input into variables; nothing of it is traced (FACTS.md section 2)."""
-    arguments = parse(call.operands, ("-d", "-n", "-N", "-p", "-t", "-u", "-i"))
+    valued = ("-d", "-n", "-N", "-p", "-t", "-u", "-i") if call.name == "read" else ("-d", "-n", "-O", "-s", "-u", "-C")
+    arguments = parse(call.operands, valued)
     descriptor = arguments.value("-u")
     source = state.descriptors.get(int(descriptor.text)) if descriptor and descriptor.text.isdigit() else None
     taints = context.input
@@ -59,6 +60,10 @@ def read_line(machine: Interpreter, call: Call, state: State, context: Context) 
         taints = state.descriptors[0].taints  # type: ignore[attr-defined]
     names = [operand.text for operand in arguments.operands] or (["REPLY"] if call.name == "read" else ["MAPFILE"])
     for name in names:
+        if len(names) > 1 and is_harmless(name):
+            # `read user password < login`: the first field of several is the one that its name says.
+            machine.assign(state, name, Value(symbol(f"${name}")))
+            continue
         value = Value(symbol(f"${name}"), through(taints, context.place(call.span), f"is read into `{name}`"))
         machine.assign(state, name, value)
     return Outcome(state, state)
