@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from buildhush.engine import build_command
 from buildhush.lsp import fix_all
 from buildhush.lsp.code_actions import change_for
 from buildhush.lsp.edits import Change, workspace_edit
+from buildhush.lsp.lenses import command_for
 from buildhush.lsp.protocol import invalid_params, request_failed
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def _fix_all(server: BuildhushServer, arguments: list[Any]) -> None:
 def _copy_build_command(server: BuildhushServer, arguments: list[Any]) -> str:
     """The command as text, for the client to copy; shown when the client is not known to do that."""
     document = _document(server, arguments)
-    command = build_command(server.analysis(document), document.path or "Dockerfile")
+    command = command_for(document, server.analysis(document))
     if "code" not in server.client.name.lower():
         server.show(types.MessageType.Info, command)
     return command

@@ -7,8 +7,9 @@ Settings of the editor are laid over those of the file.
 from __future__ import annotations
 
 import logging
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types
 from pygls import uris
 
+from buildhush.companions.dockerignore import ignore_files
 from buildhush.config import (
     FILE_NAME,
     OPTIONS,
@@ -32,6 +34,7 @@ from buildhush.config import Configuration as FileConfiguration
 from buildhush.lsp.documents import path_of
 
 if TYPE_CHECKING:
+    from buildhush.companions.context import BuildContext
     from buildhush.engine import Context
     from buildhush.lsp.documents import Document
     from buildhush.lsp.server import BuildhushServer
@@ -41,6 +44,9 @@ logger = logging.getLogger(__name__)
 SECTION = "buildhush"
 LOOK_AGAIN_AFTER = 2.0
 """Seconds; for clients that do not tell of changed files."""
+
+LIST_AGAIN_AFTER = 5.0
+"""Seconds between two looks at the files around a Dockerfile."""
 
 LONGEST_FILE = 1024 * 1024
 """Bytes of a configuration file that are read at most; a longer one is not one."""
@@ -57,6 +63,7 @@ class Configuration:
         self._folders = _folders(initialize)
         self._files: dict[Path, _Known] = {}
         self._settings: dict[str, tuple[tuple[int, str | None, int], Settings]] = {}
+        self._contexts: dict[str, FolderContext] = {}
         self._broken: set[Path] = set()
         self._shown: set[str] = set()
         self._editor: Override | None = None
@@ -80,6 +87,19 @@ class Configuration:
 
     def context(self, document: Document) -> Context | None:
         """The build context that the document is probably built with: its folder; None for a buffer without one."""
+        if document.path is None:
+            return None
+        known = self._contexts.get(document.path)
+        if known is None:
+            known = self._contexts[document.path] = FolderContext(document.path, self._open_ignore_text)
+        known.look_again()
+        return known
+
+    def _open_ignore_text(self, dockerfile: str) -> str | None:
+        for path in ignore_files(dockerfile, os.path.dirname(dockerfile)):
+            document = self._server.documents.get(uris.from_fs_path(path) or "")
+            if document is not None:
+                return document.text
         return None
 
     def register(self) -> None:
@@ -121,6 +141,7 @@ class Configuration:
     def files_changed(self, params: Any) -> None:
         """`workspace/didChangeWatchedFiles`: read the configuration again."""
         self._files = {folder: replace(known, good_until=0.0) for folder, known in self._files.items()}
+        self._contexts.clear()
         self._server.analyse_again()
 
     def folders_changed(self, params: Any) -> None:
@@ -215,6 +236,39 @@ class Configuration:
         if message not in self._shown:
             self._shown.add(message)
             self._server.show(types.MessageType.Warning, message)
+
+
+class FolderContext:
+    """A Dockerfile's folder as its build context, listed when a rule asks for the first time."""
+
+    def __init__(self, dockerfile: str, open_ignore_text: Callable[[str], str | None]) -> None:
+        self._dockerfile = dockerfile
+        self._open_ignore_text = open_ignore_text
+        self._listing: BuildContext | None = None
+        self._look_again_at = 0.0
+
+    def secret_files_below(self, source: str) -> tuple[str, ...]:
+        """As `engine.Context`."""
+        return self._listed().secret_files_below(source)
+
+    def exists(self, path: str) -> bool | None:
+        """As `engine.Context`."""
+        return self._listed().exists(path)
+
+    def look_again(self) -> None:
+        """See whether the folder has changed, once in a while."""
+        if self._listing is not None and time.monotonic() > self._look_again_at:
+            self._listing = self._listing.refreshed()
+            self._look_again_at = time.monotonic() + LIST_AGAIN_AFTER
+
+    def _listed(self) -> BuildContext:
+        if self._listing is None:
+            from buildhush.companions.context import read_context
+
+            folder = os.path.dirname(self._dockerfile)
+            self._listing = read_context(folder, self._dockerfile, self._open_ignore_text(self._dockerfile))
+            self._look_again_at = time.monotonic() + LIST_AGAIN_AFTER
+        return self._listing
 
 
 @dataclass(frozen=True, slots=True)

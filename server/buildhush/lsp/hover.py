@@ -62,15 +62,22 @@ def hover(server: BuildhushServer, params: types.HoverParams) -> types.Hover | N
 def _cards(server: BuildhushServer, document: Document, offset: int) -> Iterator[Card]:
     analysis = server.analysis(document)
     shown: set[str] = set()
+    said: list[str] = []
     for report in list(reports_at(analysis, Span(offset, offset)))[:MOST_REPORTS]:
         server.check_cancelled()
-        yield report.span, _report_text(document, analysis, report, with_document=report.rule.id not in shown)
+        text = _report_text(document, analysis, report, with_document=report.rule.id not in shown)
+        if report.rule.id in ("secret-in-arg", "secret-in-env"):
+            said.append(text)
+        yield report.span, text
         shown.add(report.rule.id)
     found = instruction_at(analysis.tree, offset)
     if found is None:
         return
     node, start = found
-    yield from _name_cards(document, analysis, offset)
+    for span, text in _name_cards(document, analysis, offset):
+        # What a finding about the variable itself has said already need not be said again.
+        if not any(f"`{document.text[span.start : span.end]}`" in card for card in said):
+            yield span, text
     if isinstance(node, Run):
         touched = mount_at(node, offset - start)
         if touched is not None:

@@ -1,7 +1,8 @@
-"""Code lenses above the first FROM: the build command that this file needs, and the canary build."""
+"""The code lens above the first FROM: the build command that this file needs."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -11,10 +12,11 @@ from buildhush.engine import build_command
 from buildhush.text.spans import Span
 
 if TYPE_CHECKING:
+    from buildhush.engine import Analysis
+    from buildhush.lsp.documents import Document
     from buildhush.lsp.server import BuildhushServer
 
 COPY_COMMAND = "buildhush.copyBuildCommand"
-VERIFY_COMMAND = "buildhush.verify"
 
 
 def code_lenses(server: BuildhushServer, params: types.CodeLensParams) -> list[types.CodeLens] | None:
@@ -25,17 +27,12 @@ def code_lenses(server: BuildhushServer, params: types.CodeLensParams) -> list[t
     analysis = server.analysis(document)
     tree = analysis.tree
     start = next((start for node, start in zip(tree.nodes, tree.starts, strict=True) if isinstance(node, From)), None)
-    if start is None or not (analysis.facts.build_secrets or analysis.reports):
+    if start is None or not analysis.facts.build_secrets:
         return []
-    where = server.positions(document).range_from_span(Span(start, start))
-    lenses = []
-    if analysis.facts.build_secrets:
-        title = build_command(analysis, document.path or "Dockerfile")
-        lenses.append(_lens(where, title, COPY_COMMAND, document.uri))
-    if document.path is not None:
-        lenses.append(_lens(where, "Verify with a canary build", VERIFY_COMMAND, document.uri))
-    return lenses
+    command = types.Command(title=command_for(document, analysis), command=COPY_COMMAND, arguments=[document.uri])
+    return [types.CodeLens(range=server.positions(document).range_from_span(Span(start, start)), command=command)]
 
 
-def _lens(where: types.Range, title: str, command: str, uri: str) -> types.CodeLens:
-    return types.CodeLens(range=where, command=types.Command(title=title, command=command, arguments=[uri]))
+def command_for(document: Document, analysis: Analysis) -> str:
+    """The command to run in the Dockerfile's folder, which is taken for its build context."""
+    return build_command(analysis, os.path.basename(document.path) if document.path else "Dockerfile")
