@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from buildhush.knowledge.catalogue import HANDLERS, KnowledgeError, find_command, with_user_commands
+from buildhush.knowledge.catalogue import HANDLERS, KnowledgeError, find_command
 from buildhush.knowledge.commands import CommandKnowledge, Output, Store, load_commands, parse_commands
 
 COMMANDS = load_commands()
@@ -340,8 +340,8 @@ def test_a_wrong_entry_is_named(table: dict[str, object], message: str) -> None:
     assert message in str(caught.value)
 
 
-def test_a_user_may_add_and_replace_commands() -> None:
-    user = parse_commands(
+def test_a_user_may_describe_commands() -> None:
+    commands = parse_commands(
         {
             "acme": {
                 "aliases": ["acme2"],
@@ -351,13 +351,10 @@ def test_a_user_may_add_and_replace_commands() -> None:
             "cat": {"output": "nothing"},
         }
     )
-    commands = with_user_commands(user)
     assert commands["acme2"] is commands["acme"]
     assert [store.when for store in commands["acme"].stores] == [("login",), ("signin",)]
     assert commands["cat"].output is Output.NOTHING
-    assert commands["git"] is COMMANDS["git"]
     assert COMMANDS["cat"].output is Output.INPUT
-    assert with_user_commands({}) is COMMANDS
 
 
 def test_loading_takes_little_time() -> None:

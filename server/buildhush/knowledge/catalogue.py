@@ -40,11 +40,6 @@ def load_commands() -> Mapping[str, CommandKnowledge]:
     return MappingProxyType(parse_commands(tomllib.loads(data.decode()), "commands.toml"))
 
 
-def with_user_commands(user: Mapping[str, CommandKnowledge]) -> Mapping[str, CommandKnowledge]:
-    """The built-in commands, those of `user` in place of built-in ones of the same name."""
-    return MappingProxyType({**load_commands(), **user}) if user else load_commands()
-
-
 def find_command(commands: Mapping[str, CommandKnowledge], word: str) -> CommandKnowledge | None:
     """What is known of the command that `word` runs: `/usr/bin/git`, `git.exe`, `./mvnw` and `python3.9` are found."""
     if found := commands.get(word):
