@@ -204,7 +204,11 @@ class Command(Instruction):
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Onbuild(Instruction):
-    """ONBUILD: `trigger` is the instruction behind it, its spans relative to *this* node; None when missing."""
+    """ONBUILD: `trigger` is the instruction behind it, None when missing.
+
+    The trigger's spans are relative to *this* node, so its `text` is this node's; it shares the heredocs, and its
+    problems are among this node's.
+    """
 
     trigger: Instruction | None
 

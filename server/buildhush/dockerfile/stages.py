@@ -149,6 +149,7 @@ def stage_graph(tree: Dockerfile) -> StageGraph:
 
     names: dict[str, int] = {}
     stages: list[Stage] = []
+    triggers: dict[int, list[Onbuild]] = {}
     globals_: dict[str, str] | None = None
     for index, (opener, instructions) in enumerate(zip(openers, bodies, strict=True)):
         uses: list[StageUse] = []
@@ -162,14 +163,16 @@ def stage_graph(tree: Dockerfile) -> StageGraph:
                 base_image = expand(image.text, globals_, tree.escape).value or ""
             base = names.get(base_image.lower())
             uses.append(StageUse(UseKind.FROM, opener, base_image, image.span, base))
-            if base is not None:
-                uses += _trigger_uses(stages[base], opener, names, index)
+            if base in triggers:
+                uses += _trigger_uses(triggers[base], names, index)
         for node in instructions:
             if isinstance(node, Run):
                 if node.mounts:
                     uses += _mount_uses(node, node, names)
             elif isinstance(node, Copy) and node.from_stage is not None:
                 uses.append(_copy_use(node, node, names, index))
+            elif isinstance(node, Onbuild):
+                triggers.setdefault(index, []).append(node)
         name = opener.alias.text.lower() if opener.alias is not None else None
         stages.append(Stage(index, name, opener, tuple(instructions), base, base_image, tuple(uses)))
         if name:
@@ -200,17 +203,14 @@ def _copy_use(copy: Copy, at: Instruction, names: dict[str, int], index: int) ->
     return StageUse(UseKind.COPY, at, word.text, word.span, names.get(word.text.lower()))
 
 
-def _trigger_uses(base: Stage, opener: From, names: dict[str, int], index: int) -> list[StageUse]:
+def _trigger_uses(triggers: list[Onbuild], names: dict[str, int], index: int) -> list[StageUse]:
     """What the base stage's ONBUILD triggers, which run in the stage that inherits, take from stages."""
     uses: list[StageUse] = []
-    for node in base.instructions:
-        if isinstance(node, Onbuild):
-            found: list[StageUse] = []
-            if isinstance(node.trigger, Run):
-                found = _mount_uses(node.trigger, node, names)
-            elif isinstance(node.trigger, Copy) and node.trigger.from_stage is not None:
-                found = [_copy_use(node.trigger, node, names, index)]
-            uses += found
+    for node in triggers:
+        if isinstance(node.trigger, Run):
+            uses += _mount_uses(node.trigger, node, names)
+        elif isinstance(node.trigger, Copy) and node.trigger.from_stage is not None:
+            uses.append(_copy_use(node.trigger, node, names, index))
     return uses
 
 
