@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from buildhush.dockerfile.nodes import Assignment, Copy, Dockerfile, Instruction, Run
+from buildhush.dockerfile.expansion import references as word_names
+from buildhush.dockerfile.nodes import Assignment, Copy, Dockerfile, Instruction, Onbuild, Run
 from buildhush.dockerfile.stages import Stage, StageGraph, stage_graph
 from buildhush.flow.facts import (
     BuildSecret,
@@ -58,8 +59,8 @@ def gather(
             tree,
             stages,
             file_writes=tuple(
-                _finished_write(replace(write, stage=stage), removals, reach)
-                for position, (_, stage, step) in enumerate(touching)
+                _finished_write(node, replace(write, stage=stage), removals, reach)
+                for position, (node, stage, step) in enumerate(touching)
                 for write in step.writes
                 if not _leaves_cache_again(write, touching[position + 1 :])
             ),
@@ -137,6 +138,13 @@ class _Reach:
         """Whether the stage's config and history are part of an exported image."""
         return stage.index in self._in_config
 
+    def literal_sinks(self, stage: Stage, node: Instruction, *, in_heredoc: bool) -> tuple[Sink, ...]:
+        """Where a credential written in the file ends up: config or history, and for a RUN its name in the log."""
+        if isinstance(node, Copy) and in_heredoc:
+            return self.layer_sinks(stage)
+        shown = (Sink.LOG,) if isinstance(node, Run) else ()
+        return ((Sink.CONFIG, *shown) if self.is_in_config(stage) else shown) or (Sink.STAGE,)
+
     def config_sinks(self, stage: Stage, node: Instruction) -> tuple[Sink, ...]:
         """Where a variable expanded into LABEL, WORKDIR, COPY … ends up."""
         sinks = [Sink.CONFIG] if self.is_in_config(stage) else []
@@ -174,10 +182,13 @@ def _leaves_cache_again(write: FileWrite, later: list[_Located]) -> bool:
 
 
 def _finished_write(
-    write: FileWrite, removals: dict[tuple[int, str], list[tuple[int, Removal]]], reach: _Reach
+    node: Instruction, write: FileWrite, removals: dict[tuple[int, str], list[tuple[int, Removal]]], reach: _Reach
 ) -> FileWrite:
     if write.cache_id is not None:
         return replace(write, sinks=(Sink.CACHE,))
+    if isinstance(node, Onbuild):
+        # The trigger runs in the stage or the later build that is FROM this stage, and its layer belongs to that.
+        return replace(write, sinks=(Sink.LAYER,) if reach.is_in_config(write.stage) else (Sink.STAGE,))
     removal = _later_removal(write.run, write.stage, write.key, removals)
     trail = write.trail
     if removal is not None:
@@ -301,6 +312,10 @@ def _run_reader(walk: Walk, node: Run, step: Step, name: str) -> Reader | None:
         return None
     if name in node.text:
         mapped = node.script
+        if node.exec_form is not None:
+            named = tuple(Place(node, word.span) for word in node.exec_form if _names(word.value, name))
+            if named:
+                return Reader(node, named)
 
         def source(span: Span) -> Span:
             return span if mapped is None else mapped.source_span(span)
@@ -316,6 +331,10 @@ def _run_reader(walk: Walk, node: Run, step: Step, name: str) -> Reader | None:
     return None
 
 
+def _names(text: str, name: str) -> bool:
+    return any(each.name == name for each in word_names(text))
+
+
 def _shown_in_step_name(walk: Walk, reader: Reader, name: str) -> bool:
     """BuildKit shows a RUN's command with its variables replaced, except in single quotes and here-documents."""
     node = reader.node
@@ -325,7 +344,7 @@ def _shown_in_step_name(walk: Walk, reader: Reader, name: str) -> bool:
     if any(name == reference.name for reference in walk.references(node)):
         return True  # Expanded in a `--mount` option.
     if node.exec_form is not None:
-        return any(f"${name}" in word.value or f"${{{name}" in word.value for word in node.exec_form)
+        return any(_names(word.value, name) for word in node.exec_form)
     summary = next((step.summary for other, _, step in walk.steps if other is node), None)
     if summary is None:
         return False
@@ -375,10 +394,7 @@ def _literals(walk: Walk, stages: StageGraph, reach: _Reach) -> tuple[LiteralSec
             walk.memo.literals[node] = spots
             for span, kind, certain, in_heredoc in spots:
                 place = Place(node, span)
-                if isinstance(node, Copy) and in_heredoc:
-                    sinks = reach.layer_sinks(stage)
-                else:
-                    sinks = (Sink.CONFIG,) if reach.is_in_config(stage) else (Sink.STAGE,)
+                sinks = reach.literal_sinks(stage, node, in_heredoc=in_heredoc)
                 hop = Hop(place, f"a {kind} is written in the file")
                 found.append(LiteralSecret(node, stage, place, kind, sinks, (hop,), certain))
     return tuple(found)

@@ -56,6 +56,8 @@ def copy(machine: Interpreter, call: Call, state: State, context: Context) -> Ou
     into = folder is not None or len(operands) > 1 or is_folder(machine, destination.text, state)
     if arguments.has("-T", "--no-target-directory"):
         into = False
+    # A copy that fails has copied nothing.
+    failed = state.copy()
     keeps_links = arguments.has("-a", "--archive", "-d", "-P", "--no-dereference")
     for source in operands:
         place = context.place(source.span)
@@ -101,7 +103,7 @@ def copy(machine: Interpreter, call: Call, state: State, context: Context) -> Ou
             machine.files.remove(
                 state, machine.files.path(source.text, state), call.span, recursive=True, glob=source.glob
             )
-    return Outcome(state, state)
+    return Outcome(state, failed)
 
 
 def _is_symbolic(arguments: Arguments) -> bool:

@@ -55,8 +55,10 @@ def cat(machine: Interpreter, call: Call, state: State, context: Context) -> Out
     """cat: files, or standard input."""
     arguments = parse(call.operands)
     taints = input_of(machine, arguments, state, context, program=False)
+    # It fails where there is nothing to read; then it has printed nothing of it.
+    failed = state.copy()
     machine.emit(taints, None, call.span, state, placed(context), call.command)
-    return Outcome(state, state)
+    return Outcome(state, failed)
 
 
 def tee(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome:
