@@ -291,6 +291,8 @@ def _readers(walk: Walk, item: Declared) -> tuple[Reader, ...]:
             if stage.base not in stages:
                 continue
             stages.add(stage.index)
+        if isinstance(node, Onbuild) and isinstance(node.trigger, Run):
+            node = node.trigger
         if isinstance(node, Run):
             reader = _run_reader(walk, node, step, name)
             if reader is not None:

@@ -57,6 +57,7 @@ class StageState:
 
     `folder`: WORKDIR, absolute. `user`: USER as written, None for the base image's own. `hidden` files were deleted by
     a later instruction: they stay in the stage's layers, and leave with `FROM stage` but not with `COPY --from`.
+    `scripts`: known texts of script files, by path. `triggered`: the state behind the ONBUILD triggers so far.
     """
 
     folder: str = "/"
@@ -67,6 +68,7 @@ class StageState:
     files: Mapping[str, StageFile] = field(default_factory=dict)
     hidden: Mapping[str, StageFile] = field(default_factory=dict)
     scripts: tuple[tuple[str, str], ...] = ()
+    triggered: StageState | None = None
 
     @property
     def home(self) -> str:

@@ -195,8 +195,11 @@ class Walk:
                 return self._expanded_config(node, stage, state)
             return self._assignment(node, stage, state, in_onbuild=holder is not node)
         if isinstance(node, Onbuild) and node.trigger is not None:
-            # The trigger runs in a later build: it is judged here and leaves this stage's state alone.
-            return replace(self._step(node.trigger, node, stage, state), after=state, cache_writes=(), removals=())
+            # Triggers run one after the other in a later build: judged here, they leave this stage's own state alone.
+            before = state.triggered or state
+            step = self._step(node.trigger, node, stage, before)
+            after = state if step.after is before else replace(state, triggered=replace(step.after, triggered=None))
+            return replace(step, after=after, cache_writes=(), removals=())
         if isinstance(node, Command) and node.keyword == "SHELL":
             options, posix = shell_options(tuple(word.value for word in node.exec_form or ()))
             return Step(replace(state, shell=options, shell_is_posix=posix))
