@@ -80,13 +80,19 @@ class BuildContext:
         return not self.rules.ignores(path)
 
     def exists(self, path: str) -> bool | None:
-        """Whether the context has `path`; None for a pattern, a variable, or a place outside the context."""
+        """Whether the context has `path`; False when an ignore file keeps it out.
+
+        None for a pattern, a variable, a place outside the context, and a file that is not there now: people do not
+        keep secrets beside a Dockerfile, the CI job puts them there before it builds.
+        """
         if any(character in path for character in "*?[$"):
             return None
         relative = os.path.normpath(path.lstrip("/") or ".")
         if relative.startswith(".."):
             return None
-        return os.path.lexists(os.path.join(self.root, relative)) and self.survives(relative.replace(os.sep, "/"))
+        if not self.survives(relative.replace(os.sep, "/")):
+            return False
+        return True if os.path.lexists(os.path.join(self.root, relative)) else None
 
     def refreshed(self) -> BuildContext:
         """This context when no folder and no ignore file has changed since, else a new listing."""
