@@ -31,7 +31,7 @@ from buildhush.flow.machine import (
     Target,
 )
 from buildhush.flow.state import FileEntry, State, WriteRecord, join
-from buildhush.flow.symbols import display, is_known, symbol
+from buildhush.flow.symbols import display, is_known, is_made_by_mktemp, symbol, temporary_symbol
 from buildhush.flow.taint import CLEAN, Root, RootKind, Step, Taint, Taints, Value, through, union
 from buildhush.knowledge.commands import CommandKnowledge
 from buildhush.shell import ir
@@ -499,8 +499,15 @@ class Interpreter:
         mark = value.text
         if "mktemp " in mark:
             for number in range(self.temporary_files + 1):
-                if mark == _temporary(number):
+                if mark == temporary_symbol(number):
                     self.temporary_names.setdefault(number, name)
+
+    def shown(self, text: str) -> str:
+        """A path for people: as written, and by its variable where mktemp made it."""
+        if is_made_by_mktemp(text):
+            for number, name in self.temporary_names.items():
+                text = text.replace(temporary_symbol(number), f"${name}")
+        return display(text)
 
     def emit(
         self,
@@ -635,7 +642,7 @@ class Interpreter:
         if path == "/dev/null" or (path.startswith("/dev/") and not path.startswith("/dev/shm/")):
             return NULL
         own_redirect = None if context.nesting else redirect
-        shown = display(value.text)
+        shown = self.shown(value.text)
         command_span = context.place(command.span) if command is not None else context.place(redirect.span)
         record = WriteRecord(command_span, span, command, own_redirect, "name", shown)
         if not append:
@@ -753,12 +760,6 @@ def _has_substitution(node: ir.Simple) -> bool:
 
 def _is_pattern(text: str) -> bool:
     return any(character in text for character in "*?[")
-
-
-def _temporary(number: int) -> str:
-    from buildhush.flow.symbols import temporary_symbol
-
-    return temporary_symbol(number)
 
 
 __all__ = ["CLEAN", "NULL", "Call", "Handler", "Interpreter", "NullTarget", "Step"]

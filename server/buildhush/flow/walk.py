@@ -59,6 +59,7 @@ from buildhush.knowledge.commands import CommandKnowledge
 from buildhush.knowledge.files import classify_file
 from buildhush.knowledge.values import judge
 from buildhush.shell import ir, reader
+from buildhush.shell.walk import simple_commands
 from buildhush.text.spans import Span
 
 
@@ -526,7 +527,7 @@ class Walk:
             hidden[path] = replace(old, hidden=True)
             if files.get(path) is old:
                 del files[path]
-            removals.append((path, Removal(node, Place(node, to_source(span)), None)))
+            removals.append((path, Removal(node, Place(node, to_source(span)), self._command_at(node, span))))
         logs = tuple(
             log for record in summary.logs if (log := self._log(node, stage, record, origins, to_source)) is not None
         )
@@ -556,6 +557,12 @@ class Walk:
             cache_removals=tuple(cache_removals),
             summary=summary,
         )
+
+    def _command_at(self, node: Run, span: Span) -> ir.Simple | None:
+        script = self.memo.scripts.get(node)
+        if script is None or script.body is None:
+            return None
+        return next((command for command in simple_commands(script) if command.span == span), None)
 
     def _inputs(self, node: Run, stage: Stage, state: StageState) -> tuple[RunInputs, Origins]:
         base_image = self._base_image(stage)

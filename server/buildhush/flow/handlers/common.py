@@ -10,7 +10,6 @@ from buildhush.flow.expansion import ANY_VARIABLE, Operand, is_harmless
 from buildhush.flow.interpreter import LOG_PATHS, Call, Interpreter
 from buildhush.flow.machine import Context, Outcome, placed
 from buildhush.flow.state import State, WriteRecord
-from buildhush.flow.symbols import display
 from buildhush.flow.taint import CLEAN, Taints, Value, union
 
 _KNOWN_FOLDERS = frozenset(
@@ -68,7 +67,7 @@ def write_file(
         call.command,
         None,
         via,
-        shown if shown is not None else display(target.text),
+        shown if shown is not None else machine.shown(target.text),
         is_folder=is_folder,
     )
     descriptor = LOG_PATHS.get(path)

@@ -12,6 +12,7 @@ from buildhush.flow.state import State
 
 def git(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome | None:
     """git: `-C` and `-c` stand before the subcommand; what a clone or a config keeps lies in the repository."""
+    machine.evidence.programs.add("git")
     words = list(call.operands)
     folder: str | None = None
     while words and words[0].text.startswith("-"):
