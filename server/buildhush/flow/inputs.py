@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from buildhush.flow.taint import Root
 
@@ -62,17 +64,42 @@ class ShellOptions:
     is_bash: bool = False
 
 
+class HasInput(Protocol):
+    """A variable of the stage, which knows how a RUN sees it."""
+
+    @property
+    def input(self) -> InputVariable:
+        """The variable as a RUN sees it."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunInputs:
-    """All that a RUN's summary depends on besides its script. Equal inputs and the same script give an equal summary."""
+    """All that a RUN's summary depends on besides its script.
+
+    `stage_variables`: ARG and ENV in force; `mounted_variables`: those of `env=` mounts, which win.
+    """
 
     folder: str
     home: str
     shell: ShellOptions
     mounts: tuple[MountedPath, ...]
-    variables: tuple[InputVariable, ...]
+    stage_variables: Mapping[str, HasInput]
+    mounted_variables: tuple[InputVariable, ...]
     files: tuple[InputFile, ...]
     scripts: tuple[tuple[str, str], ...] = ()
+
+    def variable(self, name: str) -> InputVariable | None:
+        """The variable of that name when the script starts."""
+        for variable in self.mounted_variables:
+            if variable.name == name:
+                return variable
+        found = self.stage_variables.get(name)
+        return found.input if found is not None else None
+
+    def variable_names(self) -> Iterator[str]:
+        """All names that are set when the script starts."""
+        yield from (variable.name for variable in self.mounted_variables)
+        yield from self.stage_variables
 
     def storage_of(self, path: str) -> MountedPath | None:
         """The mount that a path lies on (the innermost); None for the stage's own file system."""

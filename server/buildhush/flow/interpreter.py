@@ -33,6 +33,7 @@ from buildhush.flow.machine import (
 from buildhush.flow.state import FileEntry, State, WriteRecord, join
 from buildhush.flow.symbols import display, is_known, is_made_by_mktemp, symbol, temporary_symbol
 from buildhush.flow.taint import CLEAN, Root, RootKind, Step, Taint, Taints, Value, through, union
+from buildhush.flow.variables import Variables
 from buildhush.knowledge.commands import CommandKnowledge
 from buildhush.shell import ir
 from buildhush.text.spans import Span
@@ -116,14 +117,14 @@ class Interpreter:
         """What holds when the script starts."""
         shell = self.inputs.shell
         state = State(
-            self.inputs.folder, {}, {}, set(), errexit=shell.errexit, xtrace=shell.xtrace, pipefail=shell.pipefail
+            self.inputs.folder,
+            Variables(self.inputs, self.evidence.variables_asked),
+            {},
+            errexit=shell.errexit,
+            xtrace=shell.xtrace,
+            pipefail=shell.pipefail,
         )
         state.variables["HOME"] = Value(self.inputs.home)
-        for variable in self.inputs.variables:
-            taints: Taints = frozenset([Taint(variable.root)]) if variable.root is not None else CLEAN
-            text = variable.text if variable.text is not None else symbol(f"${variable.name}")
-            state.variables[variable.name] = Value(text, taints)
-            state.exported.add(variable.name)
         for mount in self.inputs.mounts:
             if mount.storage is Storage.SECRET:
                 root = Root(RootKind.MOUNT if mount.readable else RootKind.UNREADABLE, mount.name)
@@ -415,20 +416,21 @@ class Interpreter:
         if not assigned:
             return self.call(call, state, inner)
         saved = {assignment.name: state.variables.get(assignment.name) for assignment, _ in assigned}
-        fresh = {assignment.name for assignment, _ in assigned if assignment.name not in state.exported}
+        fresh = {assignment.name for assignment, _ in assigned if not state.variables.is_exported(assignment.name)}
         for assignment, value in assigned:
             self.assign(state, assignment.name, value, append=assignment.append)
-            state.exported.add(assignment.name)
+            state.variables.export(assignment.name)
         outcome = self.call(call, state, inner)
         for after in (outcome.ok, outcome.fail if outcome.fail is not outcome.ok else None):
             if after is None:
                 continue
             for variable, value_before in saved.items():
                 if value_before is None:
-                    after.variables.pop(variable, None)
+                    after.variables.remove(variable)
                 else:
                     after.variables[variable] = value_before
-            after.exported -= fresh
+            for variable in fresh:
+                after.variables.keep_back(variable)
         return outcome
 
     def call(self, call: Call, state: State, context: Context) -> Outcome:
@@ -473,11 +475,7 @@ class Interpreter:
         """Run a script as `sh -c` does: a shell of its own, which sees only exported variables."""
         before = state.copy()
         child = state.copy()
-        child.variables = {
-            name: value
-            for name, value in state.variables.items()
-            if name in state.exported or name in ("HOME", ANY_VARIABLE) or name.startswith("__bh")
-        }
+        child.variables = state.variables.without_unexported(("HOME", ANY_VARIABLE), "__bh")
         child.functions = {}
         child.errexit, child.xtrace, child.pipefail = errexit, xtrace, False
         child.exit_trap, child.exit_trap_text = None, None

@@ -160,7 +160,7 @@ class Evidence:
 
     `records` keeps write records alive and known by identity; `read_records` are the ids of records whose file a later
     command names; `removed_paths` every path that a command removed on some path; `words` tainted variables and paths;
-    `roots_read` the secrets that some command read; `missing_reads` paths under /run/secrets that nothing mounts;
+    `variables_asked`, `paths_asked`: what the result depends on of the RUN's inputs; `roots_read` the secrets that some command read; `missing_reads` paths under /run/secrets that nothing mounts;
     `variables_named` every variable that the script names with the places; `programs` names of commands run.
     """
 
@@ -172,6 +172,8 @@ class Evidence:
     missing_reads: dict[Span, str] = field(default_factory=dict)
     variables_named: dict[str, list[tuple[Span, bool]]] = field(default_factory=dict)
     variables_set: set[str] = field(default_factory=set)
+    variables_asked: set[str] = field(default_factory=set)
+    paths_asked: set[str] = field(default_factory=set)
     programs: set[str] = field(default_factory=set)
     opaque: bool = False
     truncated: bool = False
@@ -187,11 +189,13 @@ class Files:
     def path(self, text: str, state: State) -> str:
         """The absolute path that a word means in the state; symbolic links that the script made are followed."""
         path = resolve(text, state.folder, self.inputs.home)
+        self.evidence.paths_asked.add(path)
         for _ in range(4):
             link = next((link for link in state.links if is_below(path, link)), None)
             if link is None:
                 break
             path = state.links[link] + path[len(link) :]
+            self.evidence.paths_asked.add(path)
         return path
 
     def read(self, text: str, state: State, span: Span, *, glob: bool = False) -> Taints:

@@ -75,18 +75,18 @@ class Origins:
 def run_inputs(
     run: Run,
     state: StageState,
-    visible: tuple[tuple[InputVariable, ...], tuple[InputFile, ...]],
+    files: tuple[InputFile, ...],
     base_image: str,
     expand: Callable[[str], str],
     cache_files: Callable[[str], Mapping[str, StageFile]],
     stage_files: Callable[[str], Mapping[str, StageFile]],
 ) -> tuple[RunInputs, Origins]:
-    """The inputs of a RUN. `visible`: the state's variables and files as inputs (made once per state).
+    """The inputs of a RUN. `files`: the state's secret files as inputs (made once per state).
 
     `cache_files(id)`: secret files in that cache, by path relative to it. `stage_files(name)`: those of a stage, by
     absolute path, for `--mount=from=`.
     """
-    variables, files = visible
+    variables: tuple[InputVariable, ...] = ()
     mounted: list[MountedPath] = list(_ALWAYS)
     secrets: dict[str, Mount] = {}
     environment: dict[str, Mount] = {}
@@ -102,10 +102,7 @@ def run_inputs(
                 secrets[mount.id] = mount
             if mount.env:
                 environment[mount.id] = mount
-                variables = (
-                    *(variable for variable in variables if variable.name != mount.env),
-                    InputVariable(mount.env, None, Root(RootKind.MOUNT, mount.id)),
-                )
+                variables = (*variables, InputVariable(mount.env, None, Root(RootKind.MOUNT, mount.id)))
         elif target is not None and mount.type == "tmpfs":
             mounted.append(MountedPath(target, Storage.MEMORY, ""))
         elif target is not None and mount.type == "cache":
@@ -125,6 +122,7 @@ def run_inputs(
         state.home,
         _shell_of(run, state, base_image),
         tuple(mounted),
+        state.variables,
         variables,
         (*visible_files, *extra_inputs),
         state.scripts,

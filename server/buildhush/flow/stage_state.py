@@ -26,7 +26,8 @@ class StageVariable:
     sources: tuple[Source, ...] = ()
     trail: tuple[Hop, ...] = ()
 
-    def as_input(self) -> InputVariable:
+    @property
+    def input(self) -> InputVariable:
         """The variable as a RUN sees it."""
         root = Root(RootKind.VARIABLE, self.name) if self.sources else None
         return InputVariable(self.name, self.text, root)

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from buildhush.flow.symbols import is_below, symbol
-from buildhush.flow.taint import CLEAN, Taints, Value
+from buildhush.flow.taint import CLEAN, Taints
+from buildhush.flow.variables import Variables
 from buildhush.shell import ir
 from buildhush.text.spans import Span
 
@@ -45,15 +46,14 @@ class State:
     """Where a script stands on one path through it: copied at every fork, joined where paths meet.
 
     `files` holds only files that may hold a secret; `links` symbolic links by path; `functions` bodies by name;
-    `exported` the variables that children see; `descriptors` redirections made by `exec`; `clean_removed` maps the
+    `descriptors` redirections made by `exec`; `clean_removed` maps the
     input files that were deleted or overwritten to the span of the command that did it; `texts` the known texts of files
     that may be run as scripts.
     """
 
     folder: str
-    variables: dict[str, Value]
+    variables: Variables
     files: dict[str, FileEntry]
-    exported: set[str]
     errexit: bool = False
     xtrace: bool = False
     pipefail: bool = False
@@ -69,9 +69,8 @@ class State:
         """An independent copy; entries are frozen and shared."""
         return State(
             self.folder,
-            dict(self.variables),
+            self.variables.copy(),
             dict(self.files),
-            set(self.exported),
             self.errexit,
             self.xtrace,
             self.pipefail,
@@ -108,20 +107,13 @@ def _join_two(left: State, right: State) -> State:
     joined = left.copy()
     if left.folder != right.folder:
         joined.folder = symbol("current folder")
-    for name, value in right.variables.items():
-        mine = joined.variables.get(name)
-        if mine is None:
-            joined.variables[name] = value
-        elif mine is not value:
-            text = mine.text if mine.text == value.text else symbol(f"${name}")
-            joined.variables[name] = Value(text, mine.taints | value.taints if value.taints else mine.taints)
+    joined.variables = left.variables.joined(right.variables)
     for path, entry in right.files.items():
         mine_entry = joined.files.get(path)
         if mine_entry is None:
             joined.files[path] = entry
         elif mine_entry is not entry:
             joined.files[path] = FileEntry(mine_entry.taints | entry.taints, mine_entry.record or entry.record)
-    joined.exported |= right.exported
     # Options that only one path switched on: xtrace may print (may), errexit only helps when it is sure.
     joined.xtrace = left.xtrace or right.xtrace
     joined.errexit = left.errexit and right.errexit

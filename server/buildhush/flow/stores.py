@@ -13,7 +13,7 @@ from buildhush.flow.interpreter import Call, Interpreter
 from buildhush.flow.machine import Context, placed
 from buildhush.flow.state import State, WriteRecord
 from buildhush.flow.symbols import display, is_known, symbol
-from buildhush.flow.taint import CLEAN, Taints, Value, union
+from buildhush.flow.taint import CLEAN, Taints, union
 from buildhush.knowledge.commands import CommandKnowledge, Printing, Store, StoredFile
 
 _PLACEHOLDER = re.compile(r"\{(\d+|-[\w-]+)\}")
@@ -216,10 +216,15 @@ def _credential(
                 if entry.record is not None and entry.record.store is not None and entry.record.store[0] == call.name
             ]
         elif kind == "variable":
-            found.append(state.variables.get(name, Value("")).taints if name in state.exported else CLEAN)
+            found.append(_exported_taints(state, name))
         elif kind == "environment":
-            found += [state.variables[name].taints for name in state.exported if name in state.variables]
+            found += [_exported_taints(state, name) for name in state.variables.exported_names()]
     return union(found)
+
+
+def _exported_taints(state: State, name: str) -> Taints:
+    value = state.variables.get(name) if state.variables.is_exported(name) else None
+    return value.taints if value is not None else CLEAN
 
 
 def credential_of(store: Store | Printing) -> tuple[str, ...]:

@@ -16,8 +16,9 @@ from buildhush.flow.inputs import RunInputs, Storage
 from buildhush.flow.interpreter import Interpreter
 from buildhush.flow.machine import LogRecord
 from buildhush.flow.state import State, WriteRecord
-from buildhush.flow.symbols import is_made_by_mktemp
+from buildhush.flow.symbols import covered_by, is_below, is_made_by_mktemp
 from buildhush.flow.taint import Root, Taints
+from buildhush.flow.variables import EVERYTHING
 from buildhush.knowledge.commands import CommandKnowledge
 from buildhush.shell import ir
 from buildhush.text.spans import Span
@@ -43,7 +44,7 @@ class RunSummary:
     `removed`: input files that are gone on every path on which it succeeds, with the span of the deleting command.
     `variables_named`: for each variable that the script reads without setting it: the places; `nested` says that a
     place lies inside `sh -c '…'`, where Docker's own expansion of the step name does not look.
-    `ends`: False when no path through the script succeeds.
+    `ends`: False when no path through the script succeeds. `variables_asked`, `paths_asked`: see `still_holds`.
     """
 
     files: tuple[TaintedFile, ...]
@@ -57,10 +58,16 @@ class RunSummary:
     opaque: bool
     truncated: bool
     ends: bool
-    command_at: Mapping[Span, ir.Simple]
+    variables_asked: frozenset[str] = frozenset()
+    paths_asked: tuple[str, ...] = ()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no secret is touched, so that nothing follows from the RUN for the rest of the file."""
+        return not (self.files or self.logs or self.removed or self.words or self.missing_reads)
 
 
-EMPTY = RunSummary((), (), (), (), frozenset(), (), (), frozenset(), False, False, True, {})
+EMPTY = RunSummary((), (), (), (), frozenset(), (), (), frozenset(), False, False, True)
 
 
 def summarise(
@@ -79,6 +86,43 @@ def summarise(
     else:
         return EMPTY
     return _collect(machine, final)
+
+
+def still_holds(summary: RunSummary, made_with: RunInputs, now: RunInputs) -> bool:
+    """Whether a summary made with other inputs is right for these: nothing that the script looked at has changed."""
+    if made_with is now:
+        return True
+    if (made_with.folder, made_with.home, made_with.shell, made_with.mounts, made_with.scripts) != (
+        now.folder,
+        now.home,
+        now.shell,
+        now.mounts,
+        now.scripts,
+    ):
+        return False
+    return _same_variables(summary, made_with, now) and _same_files(summary, made_with, now)
+
+
+def _same_variables(summary: RunSummary, made_with: RunInputs, now: RunInputs) -> bool:
+    if made_with.stage_variables is now.stage_variables and made_with.mounted_variables == now.mounted_variables:
+        return True
+    names = summary.variables_asked
+    if EVERYTHING in names:
+        names = frozenset((*made_with.variable_names(), *now.variable_names()))
+    return all(made_with.variable(name) == now.variable(name) for name in names)
+
+
+def _same_files(summary: RunSummary, made_with: RunInputs, now: RunInputs) -> bool:
+    if made_with.files is now.files or made_with.files == now.files:
+        return True
+    changed = set(made_with.files) ^ set(now.files)
+    return not any(_touches(asked, file.path) for file in changed for asked in summary.paths_asked)
+
+
+def _touches(asked: str, path: str) -> bool:
+    if is_below(path, asked) or is_below(asked, path):
+        return True
+    return any(character in asked for character in "*?[") and covered_by(path, asked)
 
 
 def _exec_command(run: Run) -> ir.Simple:
@@ -132,7 +176,8 @@ def _collect(machine: Interpreter, final: State | None) -> RunSummary:
         evidence.opaque,
         evidence.truncated,
         final is not None,
-        {},
+        frozenset(evidence.variables_asked),
+        tuple(evidence.paths_asked),
     )
 
 

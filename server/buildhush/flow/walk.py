@@ -52,7 +52,7 @@ from buildhush.flow.memo import Memo
 from buildhush.flow.mount_use import mount_facts
 from buildhush.flow.run_inputs import Origins, is_posix, run_inputs, shell_options
 from buildhush.flow.stage_state import StageFile, StageState, StageVariable
-from buildhush.flow.summary import EMPTY, RunSummary, TaintedFile, summarise
+from buildhush.flow.summary import EMPTY, RunSummary, TaintedFile, still_holds, summarise
 from buildhush.flow.symbols import covered_by, display, is_below, is_temporary, resolve, symbol
 from buildhush.flow.taint import Taint
 from buildhush.knowledge.commands import CommandKnowledge
@@ -493,7 +493,7 @@ class Walk:
     def _run(self, node: Run, stage: Stage, state: StageState) -> Step:
         inputs, origins = self._inputs(node, stage, state)
         summary = self._summary(node, inputs, state)
-        if summary is EMPTY and not node.mounts:
+        if summary.is_quiet and not node.mounts:
             return Step(state, summary=summary)
         to_source = _mapper(node, summary)
         writes: list[FileWrite] = []
@@ -574,11 +574,7 @@ class Walk:
                 return cached[1], Origins(node, state, {}, {}, state.files)
         shape = self.memo.shapes.get(id(state)) or self.before.shapes.get(id(state))
         if shape is None or shape[0] is not state:
-            visible = (
-                tuple(variable.as_input() for variable in state.variables.values()),
-                tuple(file.as_input() for file in state.files.values()),
-            )
-            shape = (state, visible)
+            shape = (state, tuple(file.as_input() for file in state.files.values()))
         self.memo.shapes[id(state)] = shape
         inputs, origins = run_inputs(
             node,
@@ -593,9 +589,9 @@ class Walk:
             self.memo.inputs[key] = (state, inputs)
         return inputs, origins
 
-    def _summary(self, node: Run, inputs: object, state: StageState) -> RunSummary:
+    def _summary(self, node: Run, inputs: RunInputs, state: StageState) -> RunSummary:
         known = self.before.summaries.get(node)
-        if known is not None and (known[0] is inputs or known[0] == inputs):
+        if known is not None and still_holds(known[1], known[0], inputs):
             self.memo.scripts[node] = self.before.scripts[node]
             self.memo.summaries[node] = known
             return known[1]
@@ -615,9 +611,9 @@ class Walk:
                 inputs,
                 self.commands,
                 reader.read,
-                script if node.script is not None else None,  # type: ignore[arg-type]
+                script if node.script is not None else None,
             )
-        self.memo.summaries[node] = (inputs, summary)  # type: ignore[assignment]
+        self.memo.summaries[node] = (inputs, summary)
         return summary
 
     def _file_write(

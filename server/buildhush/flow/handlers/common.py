@@ -113,14 +113,20 @@ def input_of(
 
 def environment_taints(state: State, named: tuple[Operand, ...]) -> Taints:
     if not named:
-        return union(state.variables[name].taints for name in state.exported if name in state.variables)
+        return union(
+            value.taints
+            for name in state.variables.exported_names()
+            if (value := state.variables.get(name)) is not None
+        )
     found: list[Taints] = []
     for operand in named:
         name = operand.text
-        if name not in state.exported and ANY_VARIABLE in state.exported and not is_harmless(name):
+        variables = state.variables
+        if not variables.is_exported(name) and variables.is_exported(ANY_VARIABLE) and not is_harmless(name):
             name = ANY_VARIABLE
-        if name in state.exported and name in state.variables:
-            found.append(state.variables[name].taints)
+        value = variables.get(name) if variables.is_exported(name) else None
+        if value is not None:
+            found.append(value.taints)
     return union(found)
 
 

@@ -156,7 +156,7 @@ def mkdir(machine: Interpreter, call: Call, state: State, context: Context) -> O
     for operand in parse(call.operands, ("-m", "--mode", "-o", "-g")).operands:
         if operand.taints:
             write_file(machine, call, state, context, operand, operand.taints, via="name", append=True)
-        state.variables.setdefault(folder_key(machine.files.path(operand.text, state)), Value(""))
+        state.variables[folder_key(machine.files.path(operand.text, state))] = Value("")
     return Outcome(state, state)
 
 

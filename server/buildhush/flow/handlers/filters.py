@@ -109,7 +109,11 @@ def _has_cipher(arguments: Arguments) -> bool:
 def envsubst(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome:
     """envsubst: the input, and the exported variables that the template may name (all, or those listed)."""
     listed = " ".join(operand.text for operand in call.operands)
-    names = {name for name in state.exported if not call.operands or f"${name}" in listed or f"{{{name}}}" in listed}
+    names = {
+        name
+        for name in state.variables.exported_names()
+        if not call.operands or f"${name}" in listed or f"{{{name}}}" in listed
+    }
     if not call.operands:
         text = next((r.target.constant for r in call.redirects if r.operator.startswith("<<") and r.target), None)
         if text is not None:
@@ -229,7 +233,7 @@ def awk(machine: Interpreter, call: Call, state: State, context: Context) -> Out
     taints = union(
         state.variables[name].taints
         for name in re.findall(r'ENVIRON\["(\w+)"\]', program.text)
-        if name in state.exported and name in state.variables
+        if state.variables.is_exported(name) and name in state.variables
     )
     for option in arguments.options:
         if option.name in ("-v", "--assign") and option.value is not None:

@@ -85,7 +85,7 @@ def _wrapped(
         operand = words.pop(0)
         name = operand.text.partition("=")[0]
         machine.assign(state, name, after_equals(operand))
-        state.exported.add(name)
+        state.variables.export(name)
     words = words[skip:]
     if not words:
         return Outcome(state, state)

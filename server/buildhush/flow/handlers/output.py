@@ -91,20 +91,20 @@ def print_environment(machine: Interpreter, call: Call, state: State, context: C
             saved = {name: state.variables.get(name) for name, _ in assigned}
             for name, operand in assigned:
                 machine.assign(state, name, after_equals(operand))
-                state.exported.add(name)
+                state.variables.export(name)
             outcome = call_operands(machine, rest, call, state, context)
             for after in {id(each): each for each in (outcome.ok, outcome.fail) if each is not None}.values():
                 for name, value in saved.items():
                     if value is None:
-                        after.variables.pop(name, None)
-                        after.exported.discard(name)
+                        after.variables.remove(name)
+                        after.variables.keep_back(name)
                     else:
                         after.variables[name] = value
             return outcome
         taints = union([environment_taints(state, ()), *(operand.taints for _, operand in assigned)])
     else:
         taints = environment_taints(state, parse(call.operands).operands)
-    names = [name for name in state.exported if state.variables.get(name, EMPTY).taints]
+    names = [name for name in state.variables.exported_names() if (state.variables.get(name) or EMPTY).taints]
     whole = call.name == "env" or not call.operands
     machine.emit(
         taints,

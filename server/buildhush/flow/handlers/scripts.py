@@ -68,7 +68,7 @@ def source(machine: Interpreter, call: Call, state: State, context: Context) -> 
                 machine.emit(taints, None, call.span, state, placed(context), call.command, descriptor=2, how="trace")
             allexport = state.variables.get("\x01allexport")
             if allexport is not None and allexport.text:
-                state.exported.add(ANY_VARIABLE)
+                state.variables.export(ANY_VARIABLE)
     return Outcome(state, state)
 
 
@@ -221,7 +221,7 @@ def _with_stand_ins(state: State, value: Value) -> str:
 
 
 def _stand_in(state: State, value: Value) -> str:
-    number = sum(1 for name in state.variables if name.startswith("__bh"))
+    number = sum(1 for name, _ in state.variables.own_items() if name.startswith("__bh"))
     name = f"__bh{number}"
     state.variables[name] = value
     return f"${{{name}}}"

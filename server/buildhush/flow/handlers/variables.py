@@ -16,8 +16,8 @@ def declare(machine: Interpreter, call: Call, state: State, context: Context) ->
     """export, declare, local, readonly, typeset."""
     arguments = parse(call.operands)
     if arguments.has("-p") or (not arguments.operands and call.name in ("export", "declare", "readonly", "typeset")):
-        names = set(state.variables) if call.name != "export" else state.exported
-        taints = union(state.variables[name].taints for name in names if name in state.variables)
+        names = list(state.variables.names()) if call.name != "export" else state.variables.exported_names()
+        taints = union(value.taints for name in names if (value := state.variables.get(name)) is not None)
         machine.emit(taints, None, call.span, state, placed(context), call.command, how="environment")
         return Outcome(state, None)
     exports = call.name == "export" or arguments.has("-x")
@@ -35,7 +35,7 @@ def declare(machine: Interpreter, call: Call, state: State, context: Context) ->
             state.variables[ANY_VARIABLE] = Value(symbol("*"), operand.taints)
             name = ANY_VARIABLE
         if exports:
-            state.exported.add(name)
+            state.variables.export(name)
     return Outcome(state, state if any("$" in display(operand.text) for operand in arguments.operands) else None)
 
 
@@ -43,7 +43,7 @@ def unset(machine: Interpreter, call: Call, state: State, context: Context) -> O
     """unset NAME."""
     for operand in parse(call.operands).operands:
         state.variables[operand.text] = Value("")
-        state.exported.discard(operand.text)
+        state.variables.keep_back(operand.text)
     return Outcome(state, None)
 
 
@@ -72,7 +72,8 @@ def read_line(machine: Interpreter, call: Call, state: State, context: Context) 
 def set_options(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome:
     """set -e, set -x, set -o pipefail, set -- words; without arguments it prints all variables."""
     if not call.operands:
-        taints = union(value.taints for value in state.variables.values())
+        names = list(state.variables.names())
+        taints = union(value.taints for name in names if (value := state.variables.get(name)) is not None)
         machine.emit(taints, None, call.span, state, placed(context), call.command, how="environment")
         return Outcome(state, None)
     words = [operand.text for operand in call.operands]
