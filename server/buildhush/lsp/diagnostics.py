@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from buildhush.lsp.server import BuildhushServer
 
 SOURCE = "buildhush"
-DOCUMENTATION = "https://buildhush.dev/rules/"
+DOCUMENTATION = "https://docs.docker.com/build/building/secrets/"
+"""The page that every rule leads to; a rule's own document is in the hover."""
 UNNECESSARY = 1
 
 _SEVERITIES = {Severity.ERROR: 1, Severity.WARNING: 2, Severity.INFORMATION: 3, Severity.HINT: 4}
@@ -110,7 +111,7 @@ def _report_item(
         f'"data":{{"rule":"{report.rule.id}","version":{json.dumps(document.version)},"fingerprint":"{fingerprint}"}}',
     ]
     if client.code_description:
-        parts.append(f'"codeDescription":{{"href":"{DOCUMENTATION}{report.rule.id}"}}')
+        parts.append(f'"codeDescription":{{"href":"{DOCUMENTATION}"}}')
     if finding.unnecessary and UNNECESSARY in client.diagnostic_tags:
         parts.append(f'"tags":[{UNNECESSARY}]')
     if client.related_information and report.trail:
