@@ -109,16 +109,16 @@ def analyze(
 ) -> Analysis:
     """Analyse a Dockerfile's text. Never raises.
 
-    `previous` is the analysis of an earlier text of the same document; with `edit`, the one change from its text to this
-    one (without it the change is found by comparing). `path` is kept for messages only; nothing is read from it.
+    `previous` is the analysis of an earlier text of the same document; with `edit`, the one change from its text to
+    this one (without it the change is found by comparing). `path` is kept for messages only; nothing is read from it.
     """
     settings = settings or _DEFAULT
     problem = _refusal(text)
     if problem is not None:
-        tree = parse("")
-        return Analysis(text, tree, _no_facts(tree), (), (problem,), context=context, settings=settings)
+        nothing = parse("")
+        return Analysis(text, nothing, _no_facts(nothing), (), (problem,), context=context, settings=settings)
     before = Memo()
-    tree = None
+    tree: Dockerfile | None = None
     if previous is not None and not (previous.problems and previous.tree.text != previous.text):
         if previous.settings is settings:
             before = previous.memo
@@ -155,7 +155,10 @@ def analyze(
 
 
 def fixes(analysis: Analysis, report: Report) -> tuple[Fix, ...]:
-    """The fixes for a report, the preferred one first. Each was tried: the finding goes, none comes, the text still reads."""
+    """The fixes for a report, the preferred one first.
+
+    Each was tried: the finding goes, none comes, the text still reads.
+    """
     found: list[Fix] = []
     try:
         candidates = [fix for fix in report.rule.fixes(analysis.facts, report.finding) if fix is not None]

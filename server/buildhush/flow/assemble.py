@@ -43,7 +43,10 @@ def gather(
     before: Memo,
     secret_name: Callable[[str], bool | None],
 ) -> tuple[Facts, Memo]:
-    """All facts of a tree, and the memo for its next version. `before`: the memo of the version before, or an empty one."""
+    """All facts of a tree, and the memo for its next version. `before`: the memo of the version before, or empty.
+
+    `secret_name`: the user's own word on a name, None where there is none.
+    """
     stages = stage_graph(tree)
     if before.commands is not commands:
         before = Memo(commands=commands)
@@ -235,7 +238,7 @@ def _variables(
             variable = _finished_variable(walk, replace(item, stage=stage), reach)
             if variable is not None:
                 (arguments if item.is_argument else environment).append(variable)
-    return (tuple([*_unused_globals(walk), *arguments]), tuple(environment))
+    return ((*_unused_globals(walk), *arguments), tuple(environment))
 
 
 def _finished_variable(walk: Walk, item: Declared, reach: _Reach) -> SecretVariable | None:
@@ -360,7 +363,7 @@ def _shown_in_step_name(walk: Walk, reader: Reader, name: str) -> bool:
 
 
 def _unused_globals(walk: Walk) -> list[SecretVariable]:
-    """An ARG before the first FROM that no stage repeats: only the build's own record has it, unless it is written here."""
+    """ARGs before the first FROM that no stage repeats: only the build's record has them, unless the value is written."""
     redeclared = {
         pair.key.value
         for stage in walk.stages.stages

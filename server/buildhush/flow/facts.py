@@ -26,7 +26,7 @@ class Place:
 
 
 class Certainty(str, Enum):
-    """CERTAIN: the file itself says that it is a secret (a secret mount, a known token format). LIKELY: its name does."""
+    """CERTAIN: the file itself says that it is a secret (a secret mount, a known token format). LIKELY: a name does."""
 
     CERTAIN = "certain"
     LIKELY = "likely"

@@ -269,7 +269,7 @@ class Interpreter:
         frame = Frame()
         inner = replace(context, frame=frame, loop=None, function=None)
         before = state.copy()
-        state.exit_trap, state.exit_trap_text = None, None
+        state.exit_trap_text = None
         outcome = self.execute(body, state, inner)
         ok = self._run_exit_trap(join([outcome.ok, *frame.succeeded]), inner)
         fail = self._run_exit_trap(join([outcome.fail, *frame.failed]), inner) if ok is not outcome.fail else ok
@@ -478,7 +478,7 @@ class Interpreter:
         child.variables = state.variables.without_unexported(("HOME", ANY_VARIABLE), "__bh")
         child.functions = {}
         child.errexit, child.xtrace, child.pipefail = errexit, xtrace, False
-        child.exit_trap, child.exit_trap_text = None, None
+        child.exit_trap_text = None
         frame = Frame()
         inner = replace(context, frame=frame, loop=None, function=None, conditional=False)
         outcome = self.nested(text, child, inner, nesting)
@@ -715,12 +715,10 @@ class Interpreter:
             )
 
     def _run_exit_trap(self, state: State | None, context: Context) -> State | None:
-        if state is None or (state.exit_trap_text is None and state.exit_trap is None):
+        if state is None or state.exit_trap_text is None:
             return state
         trap = state.exit_trap_text
         state.exit_trap_text = None
-        if trap is None:
-            return state
         text, span = trap
         state.errexit = False
         frame = Frame()

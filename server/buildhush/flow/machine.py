@@ -160,6 +160,7 @@ class Evidence:
 
     `records` keeps write records alive and known by identity; `read_records` are the ids of records whose file a later
     command names; `removed_paths` every path that a command removed on some path; `words` tainted variables and paths;
+
     `variables_asked`, `paths_asked`: what the result depends on of the RUN's inputs; `roots_read` the secrets that some command read; `missing_reads` paths under /run/secrets that nothing mounts;
     `variables_named` every variable that the script names with the places; `programs` names of commands run.
     """

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from buildhush.dockerfile.nodes import Instruction
+from buildhush.dockerfile.values import Reference
 from buildhush.flow.inputs import RunInputs
 from buildhush.flow.stage_state import StageState
 from buildhush.flow.summary import RunSummary
+from buildhush.knowledge.values import Verdict
 from buildhush.shell import ir
 
 
@@ -25,8 +27,9 @@ class Memo:
     summaries: dict[Instruction, tuple[RunInputs, RunSummary]] = field(default_factory=dict)
     steps: dict[Instruction, tuple[StageState, Any]] = field(default_factory=dict)
     literals: dict[Instruction, Any] = field(default_factory=dict)
-    references: dict[Instruction, Any] = field(default_factory=dict)
-    shapes: dict[int, tuple[StageState, Any]] = field(default_factory=dict)
+    references: dict[Instruction, tuple[Reference, ...]] = field(default_factory=dict)
+    shapes: dict[int, tuple[Any, Any]] = field(default_factory=dict)
+    verdicts: dict[tuple[Instruction, int], tuple[str | None, Verdict]] = field(default_factory=dict)
     inputs: dict[tuple[int, str, str | None], tuple[StageState, Any]] = field(default_factory=dict)
     commands: Mapping[str, Any] | None = None
     first_state: StageState = field(default_factory=StageState)

@@ -63,7 +63,7 @@ class StageState:
 
     folder: str = "/"
     user: str | None = None
-    shell: ShellOptions = ShellOptions()
+    shell: ShellOptions = field(default_factory=ShellOptions)
     shell_is_posix: bool = True
     variables: Mapping[str, StageVariable] = field(default_factory=dict)
     files: Mapping[str, StageFile] = field(default_factory=dict)

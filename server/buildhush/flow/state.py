@@ -16,7 +16,7 @@ from buildhush.text.spans import Span
 class WriteRecord:
     """Which command put a secret into a file. Spans are in offsets of the script text.
 
-    `via`: "redirect", "copy", "tool", "name" (the secret is part of the file's name), "edit" (a command changed it in place).
+    `via`: "redirect", "copy", "tool", "name" (the secret is part of the file's name), "edit" (changed in place).
     `text`: what was written, symbolic, when it is known.
     `store`: (command name, index of the Store in its knowledge, operands behind the subcommand) for a tool's own store.
     """
@@ -46,9 +46,8 @@ class State:
     """Where a script stands on one path through it: copied at every fork, joined where paths meet.
 
     `files` holds only files that may hold a secret; `links` symbolic links by path; `functions` bodies by name;
-    `descriptors` redirections made by `exec`; `clean_removed` maps the
-    input files that were deleted or overwritten to the span of the command that did it; `texts` the known texts of files
-    that may be run as scripts.
+    `descriptors` redirections made by `exec`; `removed` maps the input files that were deleted or overwritten to the
+    span of the command that did it; `texts` the known texts of files that may be run as scripts.
     """
 
     folder: str
@@ -59,7 +58,6 @@ class State:
     pipefail: bool = False
     functions: dict[str, ir.Node] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
-    exit_trap: ir.Node | None = None
     exit_trap_text: tuple[str, Span] | None = None
     descriptors: dict[int, object] = field(default_factory=dict)
     removed: dict[str, Span] = field(default_factory=dict)
@@ -76,11 +74,25 @@ class State:
             self.pipefail,
             dict(self.functions),
             dict(self.links),
-            self.exit_trap,
             self.exit_trap_text,
             dict(self.descriptors),
             dict(self.removed),
             dict(self.texts),
+        )
+
+    def is_same(self, other: State) -> bool:
+        """Whether two states hold the same, as the two outcomes of most commands do."""
+        return (
+            self.files == other.files
+            and self.variables.is_same(other.variables)
+            and self.folder == other.folder
+            and (self.errexit, self.xtrace, self.pipefail) == (other.errexit, other.xtrace, other.pipefail)
+            and self.exit_trap_text == other.exit_trap_text
+            and self.links == other.links
+            and self.removed == other.removed
+            and self.texts == other.texts
+            and self.functions.keys() == other.functions.keys()
+            and self.descriptors == other.descriptors
         )
 
     def forget(self, path: str, by: Span) -> None:
@@ -104,6 +116,8 @@ def join(states: Iterable[State | None]) -> State | None:
 
 
 def _join_two(left: State, right: State) -> State:
+    if left.is_same(right):
+        return left
     joined = left.copy()
     if left.folder != right.folder:
         joined.folder = symbol("current folder")
@@ -120,8 +134,8 @@ def _join_two(left: State, right: State) -> State:
     joined.pipefail = left.pipefail and right.pipefail
     joined.functions.update({k: v for k, v in right.functions.items() if k not in joined.functions})
     joined.links.update({k: v for k, v in right.links.items() if k not in joined.links})
-    if left.exit_trap is not right.exit_trap or left.exit_trap_text != right.exit_trap_text:
-        joined.exit_trap, joined.exit_trap_text = None, None
+    if left.exit_trap_text != right.exit_trap_text:
+        joined.exit_trap_text = None
     joined.removed = {path: span for path, span in left.removed.items() if path in right.removed}
     return joined
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from buildhush.dockerfile.nodes import Run
 from buildhush.flow.handlers import HANDLERS, by_knowledge
 from buildhush.flow.handlers.scripts import run_known_script
-from buildhush.flow.inputs import RunInputs, Storage
+from buildhush.flow.inputs import InputFile, RunInputs, Storage
 from buildhush.flow.interpreter import Interpreter
 from buildhush.flow.machine import LogRecord
 from buildhush.flow.state import State, WriteRecord
@@ -44,7 +45,8 @@ class RunSummary:
     `removed`: input files that are gone on every path on which it succeeds, with the span of the deleting command.
     `variables_named`: for each variable that the script reads without setting it: the places; `nested` says that a
     place lies inside `sh -c '…'`, where Docker's own expansion of the step name does not look.
-    `ends`: False when no path through the script succeeds. `variables_asked`, `paths_asked`: see `still_holds`.
+    `ends`: False when no path through the script succeeds. `variables_asked`, `paths_asked`, `globs_asked`: what the
+    summary depends on, see `still_holds`.
     """
 
     files: tuple[TaintedFile, ...]
@@ -60,6 +62,7 @@ class RunSummary:
     ends: bool
     variables_asked: frozenset[str] = frozenset()
     paths_asked: tuple[str, ...] = ()
+    globs_asked: tuple[str, ...] = ()
 
     @property
     def is_quiet(self) -> bool:
@@ -113,16 +116,26 @@ def _same_variables(summary: RunSummary, made_with: RunInputs, now: RunInputs) -
 
 
 def _same_files(summary: RunSummary, made_with: RunInputs, now: RunInputs) -> bool:
-    if made_with.files is now.files or made_with.files == now.files:
+    if made_with.files is now.files:
         return True
-    changed = set(made_with.files) ^ set(now.files)
-    return not any(_touches(asked, file.path) for file in changed for asked in summary.paths_asked)
+    for path in _changed_paths(made_with.files, now.files):
+        for asked in summary.paths_asked:
+            # One must lie below the other, so one is a prefix of the other: the cheap question first.
+            if (path.startswith(asked) or asked.startswith(path)) and (is_below(path, asked) or is_below(asked, path)):
+                return False
+        if any(covered_by(path, asked) for asked in summary.globs_asked):
+            return False
+    return True
 
 
-def _touches(asked: str, path: str) -> bool:
-    if is_below(path, asked) or is_below(asked, path):
-        return True
-    return any(character in asked for character in "*?[") and covered_by(path, asked)
+@lru_cache(maxsize=8)
+def _changed_paths(before: tuple[InputFile, ...], after: tuple[InputFile, ...]) -> frozenset[str]:
+    """Paths of the files that are in only one of the two; the same pair is asked for by every RUN behind an edit."""
+    return frozenset(file.path for file in set(before) ^ set(after))
+
+
+def _is_glob(path: str) -> bool:
+    return any(character in path for character in "*?[")
 
 
 def _exec_command(run: Run) -> ir.Simple:
@@ -177,7 +190,8 @@ def _collect(machine: Interpreter, final: State | None) -> RunSummary:
         evidence.truncated,
         final is not None,
         frozenset(evidence.variables_asked),
-        tuple(evidence.paths_asked),
+        tuple(path for path in evidence.paths_asked if not _is_glob(path)),
+        tuple(path for path in evidence.paths_asked if _is_glob(path)),
     )
 
 

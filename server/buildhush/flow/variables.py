@@ -114,6 +114,15 @@ class Variables:
                 child.remove(name)
         return child
 
+    def is_same(self, other: Variables) -> bool:
+        """Whether the script has done the same to both."""
+        return (
+            self._own == other._own
+            and self._gone == other._gone
+            and self._own_exports == other._own_exports
+            and self._kept_back == other._kept_back
+        )
+
     def joined(self, other: Variables) -> Variables:
         """What holds when either of two paths was taken; a name set on one path only keeps that value."""
         result = self.copy()

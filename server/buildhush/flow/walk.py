@@ -27,7 +27,7 @@ from buildhush.dockerfile.nodes import (
     Word,
 )
 from buildhush.dockerfile.stages import Stage, StageGraph
-from buildhush.dockerfile.values import references
+from buildhush.dockerfile.values import Reference, references
 from buildhush.flow.facts import (
     Area,
     BoundSecret,
@@ -57,7 +57,7 @@ from buildhush.flow.symbols import covered_by, display, is_below, is_temporary, 
 from buildhush.flow.taint import Taint
 from buildhush.knowledge.commands import CommandKnowledge
 from buildhush.knowledge.files import classify_file
-from buildhush.knowledge.values import judge
+from buildhush.knowledge.values import Verdict, judge
 from buildhush.shell import ir, reader
 from buildhush.shell.walk import simple_commands
 from buildhush.text.spans import Span
@@ -271,7 +271,7 @@ class Walk:
         if default is None and name in self.globals:
             default = self.globals[name][1].value
         text = None if default is None else self._text(default.text, state)
-        verdict = judge(name, None if default is None else default.value, parameter=True)
+        verdict = self._judged(node, pair, None if default is None else default.value, parameter=True)
         secret = verdict.secret
         place = Place(node, pair.key.span)
         sources: tuple[Source, ...] = ()
@@ -304,7 +304,7 @@ class Walk:
             trail = (*carried[0][2], Hop(place, f"is copied into environment variable `{name}`"))
             item = Declared(node, stage, pair, sources[0], trail, False, False, True, in_onbuild)
             return StageVariable(name, None, False, node, pair, sources, trail), item
-        verdict = judge(name, value)
+        verdict = self._judged(node, pair, value, parameter=False)
         override = self.secret_name(name)
         secret = verdict.secret if override is None else override and bool(value)
         if secret and verdict.kind == "reference":
@@ -316,6 +316,14 @@ class Walk:
         trail = (Hop(place, f"environment variable `{name}` is set"),)
         item = Declared(node, stage, pair, source, trail, True, False, False, in_onbuild)
         return StageVariable(name, None, False, node, pair, (source,), trail), item
+
+    def _judged(self, node: Assignment, pair: Pair, value: str | None, *, parameter: bool) -> Verdict:
+        """The verdict on a pair's name and value, remembered by node and value (which a global ARG may give)."""
+        known = self.before.verdicts.get((node, pair.span.start))
+        if known is None or known[0] != value:
+            known = (value, judge(pair.key.value, value, parameter=parameter))
+        self.memo.verdicts[(node, pair.span.start)] = known
+        return known[1]
 
     def _carried(
         self, node: Assignment, pair: Pair, state: StageState
@@ -572,10 +580,10 @@ class Walk:
             if cached is not None and cached[0] is state:
                 self.memo.inputs[key] = cached
                 return cached[1], Origins(node, state, {}, {}, state.files)
-        shape = self.memo.shapes.get(id(state)) or self.before.shapes.get(id(state))
-        if shape is None or shape[0] is not state:
-            shape = (state, tuple(file.as_input() for file in state.files.values()))
-        self.memo.shapes[id(state)] = shape
+        shape = self.memo.shapes.get(id(state.files)) or self.before.shapes.get(id(state.files))
+        if shape is None or shape[0] is not state.files:
+            shape = (state.files, tuple(file.as_input() for file in state.files.values()))
+        self.memo.shapes[id(state.files)] = shape
         inputs, origins = run_inputs(
             node,
             state,
@@ -665,9 +673,9 @@ class Walk:
         self,
         node: Run,
         stage: Stage,
-        record,
+        record: LogRecord,
         origins: Origins,
-        to_source: Callable[[Span], Span],  # type: ignore[no-untyped-def]
+        to_source: Callable[[Span], Span],
     ) -> LogWrite | None:
         sources, trail = origins.of_taints(record.taints, lambda taint: _hops(node, taint, to_source))
         if not sources:
@@ -695,13 +703,13 @@ class Walk:
 
     # Helpers
 
-    def references(self, node: Instruction) -> tuple:  # type: ignore[type-arg]
+    def references(self, node: Instruction) -> tuple[Reference, ...]:
         """Variable references in an instruction's words, remembered by node."""
         known = self.before.references.get(node)
         if known is None:
-            known = references(node) if "$" in node.text else ()
+            known = references(node, self.tree.escape) if "$" in node.text else ()
         self.memo.references[node] = known
-        return known  # type: ignore[no-any-return]
+        return known
 
     def _expander(self, state: StageState) -> Callable[[str], str]:
         return lambda text: self._text(text, state)

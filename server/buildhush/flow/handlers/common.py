@@ -172,7 +172,7 @@ def call_operands(machine: Interpreter, words: list[Operand], call: Call, state:
 
 
 def is_folder(machine: Interpreter, text: str, state: State) -> bool:
-    if text.endswith("/") or text in (".", "..", "~") or text.endswith(("/.", "/..")):
+    if text.endswith(("/", "/.", "/..")) or text in (".", "..", "~"):
         return True
     path = machine.files.path(text, state)
     if path in _KNOWN_FOLDERS or path in (state.folder, machine.inputs.home, machine.inputs.folder):

@@ -189,10 +189,10 @@ def select_lines(machine: Interpreter, call: Call, state: State, context: Contex
         return Outcome(state, state)
     if inverted and len(operands) == 1:
         entry = state.files.get(machine.files.path(operands[0].text, state))
-        if entry is not None and entry.record is not None and entry.record.text is not None:
-            if pattern.search(display(entry.record.text)):
-                machine.emit(CLEAN, None, call.span, state, placed(context), call.command)
-                return Outcome(state, state)
+        written = entry.record.text if entry is not None and entry.record is not None else None
+        if written is not None and pattern.search(display(written)):
+            machine.emit(CLEAN, None, call.span, state, placed(context), call.command)
+            return Outcome(state, state)
     return None
 
 
@@ -251,7 +251,7 @@ def awk(machine: Interpreter, call: Call, state: State, context: Context) -> Out
 
 
 def _scrubs(program: Operand, entry: FileEntry) -> bool:
-    """Whether a sed program surely takes the secret out: it replaces whole lines, the secret itself, or deletes its line."""
+    """Whether a sed program surely takes the secret out: whole lines, the secret itself, or its line."""
     text = program.text
     match = re.fullmatch(r"s(.)(.*?)\1(.*?)\1[gIi]*", text, re.DOTALL)
     if match is not None:

@@ -133,8 +133,7 @@ def run_known_script(
     """Run a script file whose text is known, in a shell of its own; its commands stand where it is called."""
     inner = replace(context, positional=tuple(operand.value for operand in arguments))
     nesting = Nesting(None, call.span)
-    outcome = machine.nested_in_own_shell(text, state, placed(inner), nesting, errexit=errexit, xtrace=xtrace)
-    return outcome
+    return machine.nested_in_own_shell(text, state, placed(inner), nesting, errexit=errexit, xtrace=xtrace)
 
 
 def xargs(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome:

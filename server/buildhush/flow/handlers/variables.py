@@ -57,7 +57,7 @@ def read_line(machine: Interpreter, call: Call, state: State, context: Context) 
     if source is not None and hasattr(source, "taints"):
         taints = source.taints
     elif not taints and 0 in state.descriptors and hasattr(state.descriptors[0], "taints"):
-        taints = state.descriptors[0].taints  # type: ignore[attr-defined]
+        taints = state.descriptors[0].taints
     names = [operand.text for operand in arguments.operands] or (["REPLY"] if call.name == "read" else ["MAPFILE"])
     for name in names:
         if len(names) > 1 and is_harmless(name):
