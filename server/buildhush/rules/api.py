@@ -98,12 +98,14 @@ class Bad:
     """An example that must report exactly this rule, once for each of `count`.
 
     `fixed`: the text after the preferred fix, None when there is no fix. `context`: secret files in the build context.
+    `also`: the rules that report the same secret at another place, where it comes from.
     """
 
     text: str
     fixed: str | None = None
     count: int = 1
     context: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

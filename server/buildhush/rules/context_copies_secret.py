@@ -41,10 +41,12 @@ def check(facts: Facts) -> Iterator[Finding]:
         if copied.removal is not None or not copied.through:
             continue
         named = ", ".join(f"`{path}`" for path in copied.through[:_SHOWN])
+        what = "secret file" if len(copied.through) == 1 else "secret files"
         more = f" and {len(copied.through) - _SHOWN} more" if len(copied.through) > _SHOWN else ""
         yield Finding(
             place=copied.place,
-            message=f"`{copied.node.keyword} {copied.path}` takes along {named}{more} from the build context, which "
+            message=f"`{copied.node.keyword} {copied.path}` takes along {what} {named}{more} "
+            f"({copied.source.reason}), which "
             f"{stays(copied.sinks, stage_name(copied.stage))}",
             source=copied.source,
             sinks=copied.sinks,

@@ -32,6 +32,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from buildhush.dockerfile.nodes import Run
 from buildhush.fixes.git import credential_before_clone
 from buildhush.fixes.mounts import replace_options, secret_options
 from buildhush.fixes.scripts import command_name
@@ -42,20 +43,27 @@ from buildhush.flow.facts import Area, Facts, FileWrite, SourceKind
 from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Safety, Severity
 from buildhush.rules.file_fixes import is_needed_later, remove_at_the_end
 from buildhush.rules.wording import certainty_of, main_source, stage_name, stays, subject
+from buildhush.text.spans import Span
 
 # Files that hold credentials and nothing else that a later command could need.
 _ONLY_CREDENTIALS = ("/.docker/config.json", "/.config/gh/hosts.yml", "/.git-credentials", "/.aws/credentials")
 
 
 def check(facts: Facts) -> Iterator[Finding]:
-    """Stores of tools that no later RUN removes."""
+    """Stores of tools that no later RUN removes; the files that one command stores in are one finding."""
+    stores: dict[tuple[int, Span], list[FileWrite]] = {}
     for write in facts.file_writes:
-        if write.area is Area.CACHE or write.removal is not None or write.temporary or write.tool is None:
-            continue
-        advice = write.tool.store.advice.rstrip(".")
+        if write.area is not Area.CACHE and write.removal is None and not write.temporary and write.tool is not None:
+            stores.setdefault((id(write.run), write.place.span), []).append(write)
+    for writes in stores.values():
+        write = writes[0]
+        advice = write.tool.store.advice.rstrip(".") if write.tool else ""
+        known = write.tool.command if write.tool else ""
+        command = command_name(write.command) if write.command else known
+        files = f"`{write.shown_path}`" + (f" (and {len(writes) - 1} more)" if len(writes) > 1 else "")
         yield Finding(
             place=write.place,
-            message=f"{subject(write.sources)} is stored by `{write.tool.command}` in `{write.shown_path}` and "
+            message=f"{subject(write.sources)} is stored by `{command or known}` in {files} and "
             f"{stays(write.sinks, stage_name(write.stage))}{f'. {advice}' if advice else ''}",
             source=main_source(write.sources),
             sinks=write.sinks,
@@ -70,9 +78,12 @@ def fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:
     write = finding.subject
     if not isinstance(write, FileWrite) or write.tool is None or write.command is None:
         return
-    used_later = any(_calls(each.text, write.tool.command) for each in after(facts.tree, write.run))
-    if command_name(write.command) == "git" and facts.tree.holds(write.run):
-        edits = credential_before_clone(facts.tree, write.run, write.command)
+    run = write.run
+    if not isinstance(run, Run):
+        return
+    used_later = any(_calls(each.text, write.tool.command) for each in after(facts.tree, run))
+    if command_name(write.command) == "git" and facts.tree.holds(run):
+        edits = credential_before_clone(facts.tree, run, write.command)
         if edits is not None:
             note = "A later `git fetch` or `git pull` must be given the credential again" if used_later else ""
             yield Fix(
@@ -82,7 +93,7 @@ def fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:
                 note=note,
             )
     if not used_later:
-        yield from _by_variable(facts, write)
+        yield from _by_variable(facts, write, run)
         if write.path.endswith(_ONLY_CREDENTIALS) and not is_needed_later(facts, write):
             yield from remove_at_the_end(facts, write)
 
@@ -91,15 +102,15 @@ def _calls(text: str, command: str) -> bool:
     return command in text
 
 
-def _by_variable(facts: Facts, write: FileWrite) -> Iterator[Fix]:
+def _by_variable(facts: Facts, write: FileWrite, run: Run) -> Iterator[Fix]:
     """`env=VARIABLE` on the mount instead of the storing command, when that variable is all the tool needs."""
     store = write.tool.store if write.tool else None
     variable = store.safe_variable if store else None
     if variable is None or "{" in variable or len(write.sources) != 1 or write.command is None:
         return
     source = write.sources[0]
-    mount = secret_mount_named(write.run, source.name) if source.kind is SourceKind.SECRET_MOUNT else None
-    script = write.run.script
+    mount = secret_mount_named(run, source.name) if source.kind is SourceKind.SECRET_MOUNT else None
+    script = run.script
     # The secret must be used by the storing command alone: with `env=` there is no file for anything else.
     if mount is None or mount.target is None or mount.env or script is None or script.text.count(mount.target) != 1:
         return
@@ -107,10 +118,10 @@ def _by_variable(facts: Facts, write: FileWrite) -> Iterator[Fix]:
         return
     if frontend(facts.tree) not in (Frontend.CURRENT, Frontend.UNSTATED):
         return
-    dropped = drop_command(facts.tree, write.run, write.command)
+    dropped = drop_command(facts.tree, run, write.command)
     required = "required" if mount.required else None
     options = secret_options(mount.id or "", env=variable) + (f",{required}" if required else "")
-    mounted = replace_options(facts.tree, write.run, mount, options)
+    mounted = replace_options(facts.tree, run, mount, options)
     if dropped is None or mounted is None or any(edit.span.overlaps(mounted[0].span) for edit in dropped):
         return
     edits = (*mounted, *dropped, *syntax_edits(facts.tree))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from buildhush.dockerfile.nodes import Run
 from buildhush.fixes.cleanup import append_removal, trap_removal
 from buildhush.fixes.scripts import command_name
 from buildhush.fixes.surroundings import needed_later, runs_later
 from buildhush.fixes.writes import drop_operand, drop_write, keep_in_memory, mount_at_file, secret_mount_named
 from buildhush.flow.facts import Facts, FileWrite, SourceKind
 from buildhush.rules.api import Fix, Safety
+from buildhush.shell import ir
 from buildhush.text.spans import Edit
 
 _LATER_PROGRAMS = "Check that no program reads the file when the container runs"
@@ -34,50 +36,52 @@ def is_needed_later(facts: Facts, write: FileWrite) -> bool:
 
 def remove_at_the_end(facts: Facts, write: FileWrite) -> Iterator[Fix]:
     """Remove the file in the RUN that wrote it: at the end of its list, or by a trap."""
-    path = written_path(facts, write)
-    if path is None or is_needed_later(facts, write):
+    run, path = write.run, written_path(facts, write)
+    if not isinstance(run, Run) or path is None or is_needed_later(facts, write):
         return
-    appended = append_removal(facts.tree, write.run, path, write.command, folder=write.is_folder)
+    appended = append_removal(facts.tree, run, path, write.command, folder=write.is_folder)
     if appended is not None:
         yield Fix(f"Remove `{path}` at the end of this RUN", Safety.SAFE, appended)
-    trapped = None if write.is_folder else trap_removal(facts.tree, write.run, path)
+    trapped = None if write.is_folder else trap_removal(facts.tree, run, path)
     if trapped is not None:
         yield Fix(f"Remove `{path}` whenever this RUN ends (trap)", Safety.SAFE, trapped)
 
 
 def leave_it_out(facts: Facts, write: FileWrite) -> Iterator[Fix]:
     """Drop the command that writes the file, when no instruction needs it."""
-    command = write.command
-    if command is None or write.read_again or is_needed_later(facts, write):
+    run, command = write.run, write.command
+    if not isinstance(run, Run) or command is None or write.read_again or is_needed_later(facts, write):
         return
-    edits = drop_write(facts.tree, write.run, command)
+    edits = drop_write(facts.tree, run, command)
     if command_name(command) == "tee" and edits is None:
-        edits = _without_operand(facts, write)
+        edits = _without_operand(facts, write, run, command)
     if edits is not None:
         yield Fix(f"Do not write `{write.shown_path}`", Safety.UNSAFE, edits, note=_LATER_PROGRAMS)
 
 
-def _without_operand(facts: Facts, write: FileWrite) -> tuple[Edit, ...] | None:
-    script = write.run.script
-    if script is None or write.command is None:
+def _without_operand(facts: Facts, write: FileWrite, run: Run, command: ir.Simple) -> tuple[Edit, ...] | None:
+    if run.script is None or not facts.tree.holds(run):
         return None
-    for word in write.command.words[1:]:
-        if script.source_span(word.span) == write.target.span and facts.tree.holds(write.run):
-            return drop_operand(facts.tree, write.run, word)
+    for word in command.words[1:]:
+        if run.script.source_span(word.span) == write.target.span:
+            return drop_operand(facts.tree, run, word)
     return None
 
 
 def mount_it_there(facts: Facts, write: FileWrite) -> Iterator[Fix]:
     """Mount the secret at the file, when the command only copies a mounted secret to it."""
-    if write.command is None or len(write.sources) != 1 or write.sources[0].kind is not SourceKind.SECRET_MOUNT:
+    run = write.run
+    if not isinstance(run, Run) or write.command is None or len(write.sources) != 1:
         return
-    mount = secret_mount_named(write.run, write.sources[0].name)
+    if write.sources[0].kind is not SourceKind.SECRET_MOUNT:
+        return
+    mount = secret_mount_named(run, write.sources[0].name)
     if mount is None or is_needed_later(facts, write):
         return
-    edits = mount_at_file(facts.tree, write.run, write.command, mount, write.path)
+    edits = mount_at_file(facts.tree, run, write.command, mount, write.path)
     if edits is None:
         return
-    alone = not runs_later(facts.tree, write.run) and (write.read_again or "/." in write.path)
+    alone = not runs_later(facts.tree, run) and (write.read_again or "/." in write.path)
     yield Fix(
         f"Mount the secret at `{write.path}` instead of copying it",
         Safety.SAFE if alone else Safety.UNSAFE,
@@ -91,7 +95,7 @@ def mount_it_there(facts: Facts, write: FileWrite) -> Iterator[Fix]:
 def keep_folder_in_memory(facts: Facts, write: FileWrite) -> Iterator[Fix]:
     """Put a temporary folder into memory for this RUN."""
     folder = next((each for each in ("/tmp", "/var/tmp") if write.path.startswith(each + "/")), None)
-    if folder is None or is_needed_later(facts, write):
+    if folder is None or not isinstance(write.run, Run) or is_needed_later(facts, write):
         return
     edits = keep_in_memory(facts.tree, write.run, folder)
     if edits is not None:

@@ -48,13 +48,15 @@ _ROTATE = "Rotate the credential: it stays in the file's history and in the imag
 def check(facts: Facts) -> Iterator[Finding]:
     """Literals outside ARG and ENV."""
     for literal in facts.literals:
+        certainty = Certainty.CERTAIN if literal.certain else Certainty.LIKELY
+        what = "A credential" if literal.certain else "What looks like a credential"
         yield Finding(
             place=literal.place,
-            message=f"A credential ({literal.kind}) is written into the Dockerfile{_where(literal)}; rotate it",
-            source=Source(SourceKind.LITERAL, literal.kind, Certainty.CERTAIN, "of its format", literal.place),
+            message=f"{what} ({literal.kind}) is written into the Dockerfile{_where(literal)}; rotate it",
+            source=Source(SourceKind.LITERAL, literal.kind, certainty, "of its format", literal.place),
             sinks=literal.sinks,
             trail=literal.trail,
-            certainty=Certainty.CERTAIN,
+            certainty=certainty,
             subject=literal,
         )
 
@@ -81,8 +83,8 @@ def fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:
     in_heredoc = bool(run.heredocs) and not run.script_is_heredoc and end > len(run.arguments.text)
     if in_heredoc or not is_expanded(run.script.text, start, end):
         return
-    variable = re.sub(r"[^A-Za-z0-9]+", "_", literal.kind).strip("_").upper()
-    if variable[:1].isdigit() or f"${variable}" in run.text or f"{variable}=" in run.text:
+    variable = _variable(literal.kind)
+    if not variable or f"${variable}" in run.text or f"{variable}=" in run.text:
         return
     follows = run.script.text[end : end + 1]
     reference = f"${{{variable}}}" if re.match(r"\w", follows) else f"${variable}"
@@ -98,6 +100,15 @@ def fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:
         passes=(PassedSecret(secret_id, environment=variable),),
         note=_ROTATE,
     )
+
+
+def _variable(kind: str) -> str:
+    """A variable's name for the kind of a literal; "" for one that no variable can hold well (a private key)."""
+    if kind == "private key":
+        return ""
+    name = re.sub(r"\bin a URL\b|\bheader\b|^value of\b", "", kind)
+    name = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_").upper()
+    return "AUTH_TOKEN" if name == "AUTHORIZATION" else name if re.match(r"[A-Z]", name) else ""
 
 
 # Put together here, so that no scanner takes this file for one with a credential in it.

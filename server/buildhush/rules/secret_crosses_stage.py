@@ -34,7 +34,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from buildhush.flow.facts import Facts, StageCrossing
-from buildhush.rules.api import Finding, Good, Rule, Severity
+from buildhush.rules.api import Bad, Finding, Good, Rule, Severity
 from buildhush.rules.wording import certainty_of, main_source, subject
 
 
@@ -67,6 +67,20 @@ RULE = Rule(
     doc=__doc__ or "",
     check=check,
     examples=(
+        Bad(
+            "FROM alpine AS build\n"
+            "RUN --mount=type=secret,id=token cp /run/secrets/token /out/token && make -C /src DESTDIR=/out\n"
+            "FROM alpine\n"
+            "COPY --from=build /out /\n",
+            also=("secret-written-to-layer",),
+        ),
+        Bad(
+            "FROM alpine AS build\n"
+            "RUN --mount=type=secret,id=token cp /run/secrets/token /out/token\n"
+            "FROM build\n"
+            "RUN make\n",
+            also=("secret-written-to-layer",),
+        ),
         Good(
             "FROM alpine AS build\n"
             "RUN --mount=type=secret,id=token ./build --token-file /run/secrets/token --out /app/bin\n"

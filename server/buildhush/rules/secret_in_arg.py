@@ -92,7 +92,7 @@ RULE = Rule(
             "RUN --mount=type=secret,id=npm_token "
             'export NPM_TOKEN="$(cat /run/secrets/npm_token)" && npm ci --token=$NPM_TOKEN\n',
         ),
-        Bad("FROM node:22\nARG API_TOKEN\nWORKDIR /srv/$API_TOKEN\n"),
+        Bad("FROM node:22\nARG API_TOKEN\nWORKDIR /srv/$API_TOKEN\n", also=("secret-in-image-config",)),
         Good("FROM node:22\nARG NODE_ENV\nRUN npm ci --env=$NODE_ENV\n"),
         Good("FROM alpine\nARG SSH_KEY_DIR=/root/.ssh\nRUN ls $SSH_KEY_DIR\n"),
     ),

@@ -26,6 +26,7 @@ network clients print of their own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from buildhush.fixes.scripts import body_of, command_name, commands, inserted, still_accepted
@@ -50,7 +51,7 @@ def check(facts: Facts) -> Iterator[Finding]:
         how = _HOW.get(write.how, _HOW["prints"])
         name = command_name(write.command) if write.command else ""
         option = _option_text(write)
-        by = f" (`{option}`)" if option and write.how != "prints" else f" by `{name}`" if name else ""
+        by = f" (`{option}`)" if option else f" by `{name}`" if name and write.how in ("prints", "environment") else ""
         yield Finding(
             place=write.place,
             message=f"{subject(write.sources)} {how}{by}",
@@ -84,32 +85,38 @@ def fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:
             yield Fix(f"Drop `{command_name(write.command)}`", Safety.SAFE, edits)
 
 
-def _word_at(facts: Facts, write: LogWrite) -> tuple[ir.Simple, ir.Word] | None:
+def _word_at(write: LogWrite) -> tuple[ir.Simple, ir.Word] | None:
+    """The word at fault: the option that the fact names, or the `set -x` of the script."""
     script, body = write.run.script, body_of(write.run)
-    if script is None or body is None or write.option is None or write.option.node is not write.run:
+    if script is None or body is None:
         return None
     for command in commands(body):
         for word in command.words:
-            if script.source_span(word.span) == write.option.span:
+            if write.option is not None:
+                if write.option.node.text is write.run.text and script.source_span(word.span) == write.option.span:
+                    return command, word
+            elif command_name(command) == "set" and re.fullmatch(r"-[a-z]*x[a-z]*", word.constant or ""):
                 return command, word
     return None
 
 
 def _without_tracing(facts: Facts, write: LogWrite) -> Iterator[Fix]:
-    found = _word_at(facts, write)
+    found = _word_at(write)
     if found is None:
         return
     command, word = found
     edits = tracing_off(facts.tree, write.run, word, command)
     if edits is not None:
         yield Fix("Do not trace this RUN", Safety.SAFE, edits)
-    if write.command is not None and write.run.script is not None and body_of(write.run) is not None:
-        start = write.command.span.start
-        off = "{ set +x; } 2>/dev/null; "
-        body = body_of(write.run)
-        whole = isinstance(body, ir.Sequence) and any(each.span.start == start for each in body.commands)
-        if whole and still_accepted(write.run, Edit(Span(start, start), off)):
-            yield Fix("Switch tracing off before this command", Safety.SAFE, (_before(facts, write, start, off),))
+    body = body_of(write.run)
+    if write.command is None or not isinstance(body, ir.Sequence):
+        return
+    start = write.command.span.start
+    off = "{ set +x; } 2>/dev/null; "
+    if any(each.span.start == start for each in body.commands) and still_accepted(
+        write.run, Edit(Span(start, start), off)
+    ):
+        yield Fix("Switch tracing off before this command", Safety.SAFE, (_before(facts, write, start, off),))
 
 
 def _before(facts: Facts, write: LogWrite, start: int, text: str) -> Edit:
@@ -121,7 +128,7 @@ def _before(facts: Facts, write: LogWrite, start: int, text: str) -> Edit:
 
 
 def _without_option(facts: Facts, write: LogWrite) -> Iterator[Fix]:
-    found = _word_at(facts, write)
+    found = _word_at(write)
     if found is None:
         return
     text = found[1].constant or ""

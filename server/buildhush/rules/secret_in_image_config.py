@@ -32,7 +32,7 @@ from collections.abc import Iterable, Iterator
 from buildhush.dockerfile.nodes import Assignment
 from buildhush.fixes.instructions import drop_pair
 from buildhush.flow.facts import ConfigValue, Facts
-from buildhush.rules.api import Finding, Fix, Good, Rule, Safety, Severity
+from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Safety, Severity
 from buildhush.rules.wording import certainty_of, main_source, subject
 
 
@@ -72,6 +72,11 @@ RULE = Rule(
     check=check,
     fixes=fixes,
     examples=(
+        Bad(
+            "FROM alpine\nARG BUILD_TOKEN\nLABEL build.token=$BUILD_TOKEN\n",
+            fixed="FROM alpine\nARG BUILD_TOKEN\n",
+            also=("secret-in-arg",),
+        ),
         Good('FROM alpine\nCMD ["sh", "-c", "serve --token $API_TOKEN"]\n'),
         Good("FROM alpine\nLABEL org.opencontainers.image.version=1.2.3\n"),
     ),

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from buildhush.dockerfile.nodes import Run
 from buildhush.fixes.cleanup import append_removal
 from buildhush.fixes.surroundings import after, mentions
 from buildhush.fixes.writes import drop_command
@@ -80,10 +81,10 @@ def fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:
 
 
 def _moved_removal(facts: Facts, write: FileWrite, removal: Removal) -> tuple[Edit, ...] | None:
-    path = written_path(facts, write)
-    if path is None:
+    run, path = write.run, written_path(facts, write)
+    if path is None or not isinstance(run, Run):
         return None
-    for instruction in after(facts.tree, write.run):
+    for instruction in after(facts.tree, run):
         text = instruction.text
         if instruction is removal.run:
             span = removal.place.span
@@ -91,7 +92,7 @@ def _moved_removal(facts: Facts, write: FileWrite, removal: Removal) -> tuple[Ed
         # Another instruction that reads the file would no longer find it.
         if mentions(text, write.path):
             return None
-    appended = append_removal(facts.tree, write.run, path, write.command, folder=write.is_folder)
+    appended = append_removal(facts.tree, run, path, write.command, folder=write.is_folder)
     if appended is None:
         return None
     dropped = _dropped(facts, removal)

@@ -99,6 +99,6 @@ RULE = Rule(
         Good(
             "FROM alpine\nRUN --mount=type=secret,id=mysecret cp /run/secrets/mysecret /dev/shm/k && use /dev/shm/k\n"
         ),
-        Good("FROM alpine\nRUN --mount=type=secret,id=mysecret ln -s /run/secrets/mysecret /app/key\n"),
+        Good("FROM alpine\nRUN --mount=type=secret,id=mysecret ln -s /run/secrets/mysecret /app/key && use /app/key\n"),
     ),
 )
