@@ -95,7 +95,7 @@ def gather(
             secret_mounts=tuple(replace(mount, stage=stage) for _, stage, step in touching for mount in step.mounts),
             mount_problems=tuple(problem for _, _, step in touching for problem in step.problems),
             tainted_words=tuple(word for _, _, step in touching for word in step.words),
-            build_secrets=_build_secrets(touching),
+            build_secrets=_build_secrets(walk.steps),  # A RUN with an SSH mount alone has no other fact.
         ),
         memo,
     )

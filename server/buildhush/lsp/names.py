@@ -135,6 +135,7 @@ class _Collector:
         self._names = names
         self._stage = -1
         self._stages: dict[str, int] = {}
+        self._earlier: dict[str, int] = {}
         self._declared: dict[int, set[str]] = {-1: set()}
         self._base: dict[int, int] = {}
 
@@ -146,7 +147,10 @@ class _Collector:
             known = self._cache.get(id(node))
             mentions = known[1] if known is not None and known[0] is node else tuple(_mentions(node))
             used[id(node)] = (node, mentions)
+            # The image of `FROM s AS s` is the stage of that name that came before.
+            self._earlier = self._stages
             if isinstance(node, From):
+                self._earlier = dict(self._stages)
                 self._begin_stage(node)
             self._sort_in(node, start, mentions)
         self._cache.clear()
@@ -164,7 +168,7 @@ class _Collector:
 
     def _sort_in(self, node: Instruction, start: int, mentions: tuple[_Mention, ...]) -> None:
         mounted = {mention.text for mention in mentions if mention.role == "mount-env"}
-        secrets = {mention.text for mention in mentions if mention.role in ("secret", "secret-here")}
+        secrets = {mention.text for mention in mentions if mention.role == "secret-here"}
         for mention in mentions:
             span = mention.span.shifted(start)
             if mention.role in ("stage", "stage-use"):
@@ -185,7 +189,7 @@ class _Collector:
         if mention.role == "stage":
             self._names.add((STAGE, self._stages[name]), mention.text, Occurrence(span, True))
             return
-        number = self._stages.get(name)
+        number = self._earlier.get(name)
         if number is not None:
             self._names.add((STAGE, number), mention.text, Occurrence(span, False))
 
