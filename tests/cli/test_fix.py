@@ -10,12 +10,9 @@ import pytest
 from .conftest import LEAKS, Run
 
 REPAIRED = (
-    "# syntax=docker/dockerfile:1
-"
-    "FROM node:22
-"
-    "RUN --mount=type=secret,id=npm_token,env=NPM_TOKEN npm ci --token=$NPM_TOKEN
-"
+    "# syntax=docker/dockerfile:1\n"
+    "FROM node:22\n"
+    "RUN --mount=type=secret,id=npm_token,env=NPM_TOKEN npm ci --token=$NPM_TOKEN\n"
 )
 
 

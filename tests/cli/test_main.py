@@ -116,7 +116,8 @@ def test_every_shell_gets_every_command_and_option(run: Run, shell: str) -> None
         assert command.name in script
         for option in command.options:
             for name in option.names:
-                assert (f"-l {name[2:]} " if shell == "fish" and name.startswith("--") else name) in script + " "
+                spelt = name if shell != "fish" else f"-l {name[2:]} " if name.startswith("--") else f"-s {name[1:]} "
+                assert spelt in script
     interpreter = shutil.which(shell)
     if interpreter is not None:
         check = ["-n"] if shell != "fish" else ["--no-execute"]
