@@ -2,9 +2,10 @@
 
     python -m tests.buildkit.compare [--engine NAME] [--only ID ...] [--quiet]
 
-Prints every case where they differ, then precision and recall for "any leak" and for each sink. Judged are secrets, ARGs
-and files of the context whose name gives them away; a literal of a random canary in a place that does not give it away
-cannot be known, nor can the content of a file with a harmless name. `provenance` is left out: it holds every build argument.
+Prints every case where they differ, then precision and recall for "any leak" and for each sink. Judged are secrets,
+ARGs and files of the context whose name gives them away; a literal of a random canary in a place that does not give it
+away cannot be known, nor can the content of a file with a harmless name. `provenance` is left out: it holds every build
+argument.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,19 +61,14 @@ class BuildctlEngine:
             files=work / "files.tar" if succeeded and request.output == "files" else None,
         )
 
-    def prune(self, names: frozenset[str]) -> int:
-        """Removes build records that came from the steps with these names; how many were removed.
+    def records(self) -> dict[str, str]:
+        found = json.loads(self._query("du", "--format", "{{json .}}").strip() or "null")
+        return {str(record["id"]): str(record.get("description", "")) for record in found or ()}
 
-        Steps that another build is using stay.
-        """
-        records = json.loads(self._query("du", "--format", "{{json .}}") or "[]")
-        removed = 0
-        for record in records or []:
-            description = str(record.get("description", ""))
-            if any(name and name in description for name in names):
-                self._query("prune", "--filter", f"id=={record['id']}")
-                removed += 1
-        return removed
+    def remove_records(self, identifiers: Collection[str]) -> None:
+        if identifiers:
+            filters = [word for identifier in identifiers for word in ("--filter", f"id=={identifier}")]
+            self._query("prune", "--all", *filters)
 
     def _query(self, *arguments: str) -> str:
         try:

@@ -6,9 +6,11 @@ are looked at by building each of them (`exports_cache` is False), and provenanc
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +63,23 @@ class DockerEngine:
             image=image,
             files=work / "files.tar" if status == 0 and request.output == "files" else None,
         )
+
+    def records(self) -> dict[str, str]:
+        found = json.loads(
+            self._query("system", "df", "--verbose", "--format", "{{json .BuildCache}}").strip() or "null"
+        )
+        return {str(record["ID"]): str(record.get("Description", "")) for record in found or ()}
+
+    def remove_records(self, identifiers: Collection[str]) -> None:
+        # A record goes only when no other needs it, so children have to go first: as many rounds as there are ranks.
+        left = set(identifiers)
+        while left:
+            for identifier in sorted(left):
+                self._query("builder", "prune", "--force", "--all", "--filter", f"id={identifier}")
+            remaining = left & set(self.records())
+            if len(remaining) == len(left):
+                return
+            left = remaining
 
     def _saved_image(self, work: Path) -> Path:
         identifier = (work / "image-id").read_text(encoding="utf-8").strip()

@@ -12,7 +12,7 @@ import re
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
@@ -108,6 +108,14 @@ class Engine(Protocol):
     def identity(self) -> EngineIdentity: ...
 
     def build(self, request: BuildRequest, work: Path, on_progress: Progress | None = None) -> BuildResult: ...
+
+    def records(self) -> dict[str, str]:
+        """Id -> description of every record in the builder's cache."""
+        ...
+
+    def remove_records(self, identifiers: Collection[str]) -> None:
+        """Removes these records; one that a build is using stays."""
+        ...
 
 
 _DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(\S.*?)\s*$")
