@@ -138,6 +138,7 @@ def test_names_of_secrets() -> None:
     assert secret_id_for_file("conf/.env.production") == "env_production"
     assert secret_id_for_file("id_rsa") == "id_rsa"
     assert secret_id_for_file("server.key") == "server_key"
+    assert secret_id_for_file(".aws/credentials") == "aws_credentials"
     assert context_path("././a/b") == "a/b"
     assert context_path("/a") == "a"
     assert context_path(".env") == ".env"

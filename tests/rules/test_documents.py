@@ -19,7 +19,7 @@ def test_the_page_is_fresh(id: str) -> None:
 
 
 def test_there_is_no_page_without_a_rule() -> None:
-    assert {path.stem for path in PAGES.glob("*.md")} == set(all_rules())
+    assert {path.stem for path in PAGES.glob("*.md") if path.name != "README.md"} == set(all_rules())
 
 
 def test_the_command_writes_all_pages(tmp_path: Path) -> None:

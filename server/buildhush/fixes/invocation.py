@@ -14,7 +14,11 @@ def secret_id_for_variable(name: str) -> str:
 
 def secret_id_for_file(path: str) -> str:
     """`./conf/.env.production` -> `env_production`, `mysecret.txt` -> `mysecret`: an id needs no quoting anywhere."""
-    base = _DATA_EXTENSIONS.sub("", path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1])
+    *folders, base = path.replace("\\", "/").rstrip("/").split("/")
+    base = _DATA_EXTENSIONS.sub("", base)
+    if base in ("credentials", "config", "auth", "token", "key", "secret") and folders and folders[-1].strip("."):
+        # `.aws/credentials` -> `aws_credentials`: the bare name would mean any of them.
+        base = f"{folders[-1]}_{base}"
     return re.sub(r"[^A-Za-z0-9]+", "_", base).strip("_").lower() or "secret"
 
 

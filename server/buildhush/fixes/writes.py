@@ -185,9 +185,11 @@ def mount_at_file(tree: Dockerfile, run: Run, command: ir.Simple, mount: Mount, 
     if mount.target is None or not path.startswith("/") or "$" in path or not _is_copy(command, mount.target):
         return None
     dropped = drop_command(tree, run, command)
-    if dropped is None or _is_whole(tree, run, dropped):
+    if dropped is None or _is_whole(tree, run, dropped) or run.script is None:
         return None
-    assert run.script is not None
+    # A file that is there during the RUN only is of no use behind the RUN's last command.
+    if not run.script.text[command.span.end :].strip():
+        return None
     if len(re.findall(rf"(?<![\w./-]){re.escape(mount.target)}(?![\w-])", run.script.text)) > 1:
         mounted = add_mount(tree, run, f"type=secret,id={mount.id},target={path}")
     elif mount.target_is_default:

@@ -10,7 +10,7 @@ from buildhush.fixes.instructions import drop_source
 from buildhush.fixes.invocation import context_path, secret_id_for_file
 from buildhush.fixes.mounts import add_mount, secret_options
 from buildhush.fixes.scripts import body_of, command_name, commands
-from buildhush.fixes.surroundings import user_at
+from buildhush.fixes.surroundings import mentions, user_at
 from buildhush.fixes.writes import drop_commands
 from buildhush.flow.facts import CopiedSecret, Facts, Place
 from buildhush.rules.api import FileLine, Fix, PassedSecret, Safety
@@ -87,8 +87,8 @@ def _moved_readers(facts: Facts, copied: CopiedSecret, secret_id: str) -> tuple[
     mounted = False
     safety = Safety.NEEDS_SECRET_FLAG
     for run, places in readers.values():
-        split = _split(run, places)
-        if split is None or copied.destination is None:
+        split = _split(run, places, copied.destination) if copied.destination else None
+        if split is None:
             return None
         needless, reads = split
         gone = drop_commands(facts.tree, run, needless)
@@ -119,7 +119,7 @@ def _user_options(facts: Facts, run: Run) -> dict[str, str]:
     return {"uid": match.group(1)} | ({"gid": match.group(2)} if match.group(2) else {})
 
 
-def _split(run: Run, places: list[Place]) -> tuple[list[ir.Simple], bool] | None:
+def _split(run: Run, places: list[Place], destination: str) -> tuple[list[ir.Simple], bool] | None:
     """The commands on the file that a mount makes needless, and whether others read it. None when one changes it."""
     body = body_of(run)
     if body is None or run.script is None:
@@ -128,7 +128,9 @@ def _split(run: Run, places: list[Place]) -> tuple[list[ir.Simple], bool] | None
     rest: list[ir.Simple] = []
     for command in commands(body):
         span = run.script.source_span(command.span)
-        (named if any(place.span.overlaps(span) for place in places) else rest).append(command)
+        by_place = any(place.span.overlaps(span) for place in places)
+        written = run.script.text[command.span.start : command.span.end]
+        (named if by_place or mentions(written, destination) else rest).append(command)
     needless: list[ir.Simple] = []
     reads = not places or not named
     for command in named:
@@ -140,15 +142,12 @@ def _split(run: Run, places: list[Place]) -> tuple[list[ir.Simple], bool] | None
                 return None
             needless.append(command)
             continue
-        if name in _CHANGING or any(
-            redirect.operator.startswith(">") and any(_inside(run, redirect, place) for place in places)
-            for redirect in command.redirects
-        ):
+        if name in _CHANGING or any(_writes(redirect, destination) for redirect in command.redirects):
             return None
         reads = True
     return needless, reads or any(command_name(command) in _IMPLICIT_READERS for command in rest)
 
 
-def _inside(run: Run, redirect: ir.Redirect, place: Place) -> bool:
-    assert run.script is not None
-    return run.script.source_span(redirect.span).overlaps(place.span)
+def _writes(redirect: ir.Redirect, destination: str) -> bool:
+    target = redirect.target.constant if redirect.target else None
+    return redirect.operator.startswith((">", "&>")) and target is not None and mentions(target, destination)

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from buildhush.fixes.mounts import add_option, replace_options
 from buildhush.fixes.syntax import SYNTAX_LINE, syntax_edits
 from buildhush.flow.facts import Facts, MountProblem
 from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Safety, Severity
@@ -50,25 +51,36 @@ def check(facts: Facts) -> Iterator[Finding]:
 def fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:
     """What was probably meant; for `env=`, a frontend that knows it."""
     problem = finding.subject
-    if not isinstance(problem, MountProblem) or not facts.tree.holds(problem.place.node):
+    if not isinstance(problem, MountProblem) or not facts.tree.holds(problem.run):
         return
-    if problem.suggestion is not None:
-        edits = (Edit(facts.tree.absolute(problem.place.node, problem.place.span), problem.suggestion),)
-        yield Fix(f"Change to `{problem.suggestion}`", Safety.SAFE, edits)
+    if problem.kind == "frontend":
+        yield from _newer_frontend(facts)
         return
-    if problem.kind != "frontend":
-        return
+    edits = _suggested(facts, problem)
+    if edits is not None:
+        verb = "Add" if problem.kind == "unreadable" else "Change to"
+        yield Fix(f"{verb} `{problem.suggestion}`", Safety.SAFE, edits)
+
+
+def _suggested(facts: Facts, problem: MountProblem) -> tuple[Edit, ...] | None:
+    """The suggestion: the mount's options in another order, one more option, or another word for the place."""
+    if problem.suggestion is None:
+        return None
+    if problem.kind == "grammar":
+        return replace_options(facts.tree, problem.run, problem.mount, problem.suggestion) if problem.mount else None
+    if problem.kind == "unreadable":
+        return add_option(facts.tree, problem.run, problem.mount, problem.suggestion) if problem.mount else None
+    return (Edit(facts.tree.absolute(problem.place.node, problem.place.span), problem.suggestion),)
+
+
+def _newer_frontend(facts: Facts) -> Iterator[Fix]:
     directive = facts.tree.directive("syntax")
     if directive is None:
         yield Fix(f"Add `{SYNTAX_LINE}`", Safety.SAFE, syntax_edits(facts.tree))
         return
     image = SYNTAX_LINE.partition("=")[2]
-    yield Fix(
-        f"Use the frontend `{image}`",
-        Safety.UNSAFE,
-        (Edit(directive.value_span, image),),
-        note="The file asks for an older frontend on purpose, perhaps",
-    )
+    note = "Look why the file asks for an older frontend"
+    yield Fix(f"Use the frontend `{image}`", Safety.UNSAFE, (Edit(directive.value_span, image),), note=note)
 
 
 RULE = Rule(

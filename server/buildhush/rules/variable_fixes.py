@@ -100,7 +100,14 @@ def _readers(family: tuple[SecretVariable, ...]) -> dict[str, list[Reader]] | No
             known = found.setdefault(variable.name, [])
             if not any(each.node is reader.node for each in known):
                 known.append(reader)
-    return found
+    named = {id(reader.node) for readers in found.values() for reader in readers if reader.places}
+    if len(found) > 1:
+        # A RUN that names one of them gets that one; the others are the same secret under another name.
+        found = {
+            name: [each for each in readers if each.places or id(each.node) not in named]
+            for name, readers in found.items()
+        }
+    return {name: readers for name, readers in found.items() if readers}
 
 
 def _dropped(facts: Facts, family: tuple[SecretVariable, ...]) -> tuple[Edit, ...] | None:
