@@ -203,7 +203,9 @@ class Editor:
             try:
                 message = self._inbox.get(timeout=max(until - time.monotonic(), 0.001))
             except queue.Empty:
-                raise AssertionError(f"waited in vain for {what}; heard {self.methods()}; {bytes(self.errors)!r}") from None
+                raise AssertionError(
+                    f"waited in vain for {what}; heard {self.methods()}; {bytes(self.errors)!r}"
+                ) from None
             if message is None:
                 raise AssertionError(f"the server ended before {what}: {bytes(self.errors).decode()}")
             self._take(message)
@@ -233,7 +235,9 @@ class Editor:
 
     # Documents.
 
-    def open(self, text: str, uri: str = "file:///nowhere/Dockerfile", version: int = 1, language: str = "dockerfile") -> str:
+    def open(
+        self, text: str, uri: str = "file:///nowhere/Dockerfile", version: int = 1, language: str = "dockerfile"
+    ) -> str:
         item = {"uri": uri, "languageId": language, "version": version, "text": text}
         self.notify("textDocument/didOpen", {"textDocument": item})
         return uri
@@ -259,10 +263,12 @@ class Editor:
             return [each for each in found if each["uri"] == uri and each.get("version") == version]
 
         self.wait(lambda: bool(published()), f"diagnostics of {uri} version {version}")
-        items = published()[-1]["diagnostics"]
-        return items
+        latest: list[Message] = published()[-1]["diagnostics"]
+        return latest
 
-    def actions(self, uri: str, where: Message, diagnostics: list[Message] | None = None, **context: Any) -> list[Message]:
+    def actions(
+        self, uri: str, where: Message, diagnostics: list[Message] | None = None, **context: Any
+    ) -> list[Message]:
         found: list[Message] = self.request(
             "textDocument/codeAction",
             {"textDocument": {"uri": uri}, "range": where, "context": {"diagnostics": diagnostics or [], **context}},
@@ -302,7 +308,10 @@ def frame(body: bytes) -> bytes:
 
 def where(line: int, character: int, end_line: int | None = None, end_character: int | None = None) -> Message:
     """A range; empty without an end."""
-    end = {"line": line if end_line is None else end_line, "character": character if end_character is None else end_character}
+    end = {
+        "line": line if end_line is None else end_line,
+        "character": character if end_character is None else end_character,
+    }
     return {"start": {"line": line, "character": character}, "end": end}
 
 
@@ -313,7 +322,8 @@ def applied(text: str, edits: Sequence[Message]) -> str:
         starts.append(starts[-1] + len(line) + 1)
 
     def offset(position: Message) -> int:
-        return min(starts[min(position["line"], len(starts) - 1)] + position["character"], len(text))
+        line, column = int(position["line"]), int(position["character"])
+        return min(starts[min(line, len(starts) - 1)] + column, len(text))
 
     ordered = sorted(enumerate(edits), key=lambda each: (offset(each[1]["range"]["start"]), each[0]), reverse=True)
     for _, edit in ordered:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.lsp.client import EGLOT, NEOVIM, PLAIN, VS_CODE, Editor, Refused, applied, edits_of, uri_of, where
 
 LEAK = "FROM debian:12\nARG NPM_TOKEN\nRUN npm ci --token=$NPM_TOKEN\n"
@@ -15,7 +14,9 @@ TEMPORARY = (
     "RUN --mount=type=secret,id=a cat /run/secrets/a > /tmp/a && use /tmp/a\n"
     "RUN --mount=type=secret,id=b cat /run/secrets/b > /tmp/b && use /tmp/b\n"
 )
-FIXED = TEMPORARY.replace("use /tmp/a", "use /tmp/a && rm -f /tmp/a").replace("use /tmp/b", "use /tmp/b && rm -f /tmp/b")
+FIXED = TEMPORARY.replace("use /tmp/a", "use /tmp/a && rm -f /tmp/a").replace(
+    "use /tmp/b", "use /tmp/b && rm -f /tmp/b"
+)
 
 
 def titled(actions: list[dict[str, Any]], start: str) -> dict[str, Any]:
@@ -114,7 +115,7 @@ def test_fix_all_takes_safe_fixes_only(vs_code: Editor) -> None:
 )
 def test_the_filter_of_kinds(only: list[str] | None, kinds: set[str], vs_code: Editor) -> None:
     uri = vs_code.open(TEMPORARY)
-    context = {} if only is None else {"only": only}
+    context: dict[str, Any] = {} if only is None else {"only": only}
     assert {action["kind"] for action in vs_code.actions(uri, where(1, 40), **context)} == kinds
 
 
@@ -186,7 +187,11 @@ def test_a_line_is_appended_to_an_ignore_file(eglot: Editor, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("profile", [VS_CODE, NEOVIM, EGLOT], ids=lambda profile: profile["name"])
 def test_every_fix_of_every_finding_can_be_applied(profile: dict[str, Any]) -> None:
-    text = LEAK + TEMPORARY.split("\n", 1)[1] + "ENV API_KEY=ghp_0123456789abcdefghijklmnopqrstuvwxyz\nCOPY id_rsa /root/.ssh/\n"
+    text = (
+        LEAK
+        + TEMPORARY.split("\n", 1)[1]
+        + "ENV API_KEY=ghp_0123456789abcdefghijklmnopqrstuvwxyz\nCOPY id_rsa /root/.ssh/\n"
+    )
     with Editor(profile) as editor:
         editor.start()
         uri = editor.open(text)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.lsp.client import EGLOT, PLAIN, VS_CODE, Editor, uri_of
 
 LEAK = "FROM debian:12\nARG NPM_TOKEN\nRUN npm ci --token=$NPM_TOKEN\n"
@@ -17,7 +16,9 @@ def codes(editor: Editor, uri: str, version: int = 1) -> list[str]:
 
 
 def test_settings_are_asked_for() -> None:
-    with Editor(VS_CODE, settings={"ignore": ["secret-in-arg"], "serverPath": "/x", "trace": {"server": "off"}}) as editor:
+    with Editor(
+        VS_CODE, settings={"ignore": ["secret-in-arg"], "serverPath": "/x", "trace": {"server": "off"}}
+    ) as editor:
         editor.start()
         uri = editor.open(LEAK)
         editor.wait(lambda: "workspace/configuration" in editor.methods(), "the question")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-
 from tests.lsp.client import EGLOT, NEOVIM, VS_CODE, Editor, where
 
 LEAK = "FROM debian:12\nARG NPM_TOKEN\nRUN npm ci --token=$NPM_TOKEN\n"
@@ -96,7 +95,11 @@ def test_only_the_last_of_a_burst_is_answered(eglot: Editor) -> None:
 
 
 def test_versions_only_rise(eglot: Editor) -> None:
-    versions = [each["version"] for each in eglot.heard("textDocument/publishDiagnostics") if each["uri"].startswith("file:///burst")]
+    versions = [
+        each["version"]
+        for each in eglot.heard("textDocument/publishDiagnostics")
+        if each["uri"].startswith("file:///burst")
+    ]
     assert versions == sorted(versions)
 
 
@@ -112,7 +115,9 @@ def test_closing_clears_and_pending_work_is_dropped(eglot: Editor) -> None:
     )
     eglot.change(uri, 3, {"text": LEAK})
     assert eglot.at("textDocument/hover", uri, 1, 5) is None
-    assert [each for each in eglot.heard("textDocument/publishDiagnostics") if each["uri"] == uri][-1]["diagnostics"] == []
+    assert [each for each in eglot.heard("textDocument/publishDiagnostics") if each["uri"] == uri][-1][
+        "diagnostics"
+    ] == []
 
 
 def test_several_documents_and_an_untitled_one(eglot: Editor) -> None:

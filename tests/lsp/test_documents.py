@@ -23,7 +23,9 @@ WIDTHS = {
 }
 
 
-def opened(text: str, encoding: str = "utf-16", uri: str = URI, language: str = "dockerfile") -> tuple[Documents, Document]:
+def opened(
+    text: str, encoding: str = "utf-16", uri: str = URI, language: str = "dockerfile"
+) -> tuple[Documents, Document]:
     documents = Documents(encoding)
     item = {"uri": uri, "languageId": language, "version": 1, "text": text}
     return documents, documents.open({"textDocument": item})
@@ -150,7 +152,7 @@ def test_half_a_surrogate_pair_is_replaced() -> None:
 )
 def test_parameters_that_do_not_fit_are_refused(params: Any) -> None:
     documents, document = opened("FROM a\n")
-    with pytest.raises(ValueError, match="expected|not open"):
+    with pytest.raises(ValueError, match=r"expected|not open"):
         documents.change(params)
     assert document.text == "FROM a\n"
 

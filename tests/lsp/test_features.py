@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from tests.lsp.client import EGLOT, Editor, where
 
 LEAK = "FROM debian:12\nARG NPM_TOKEN\nRUN npm ci --token=$NPM_TOKEN\n"
@@ -24,7 +23,13 @@ def hovered(editor: Editor, text: str, needle: str, plus: int = 1, version: int 
 def test_hover_on_a_finding_names_this_files_things(vs_code: Editor) -> None:
     text = hovered(vs_code, LEAK, "NPM_TOKEN")
     assert text.startswith("**secret-in-arg**: ")
-    for part in ("`NPM_TOKEN`", "docker history --no-trunc", "1. line 2:", "2. line 3:", "--secret id=npm_token,env=NPM_TOKEN"):
+    for part in (
+        "`NPM_TOKEN`",
+        "docker history --no-trunc",
+        "1. line 2:",
+        "2. line 3:",
+        "--secret id=npm_token,env=NPM_TOKEN",
+    ):
         assert part in text
     # The rule's document follows, once.
     assert text.count("What to do: ") == 1
@@ -41,7 +46,10 @@ def test_hover_has_the_findings_range(vs_code: Editor) -> None:
     [
         ("required", ["**`required`** of a `secret` mount", "Fail when"]),
         ("type=secret", ["**`type=secret`**", "Here: secret `tok` as the file `/run/secrets/tok`", "- `env`:"]),
-        ("tok,req", ["**Secret `tok`**", "docker build --secret id=tok,", "line 2: the file `/run/secrets/tok`", "0400"]),
+        (
+            "tok,req",
+            ["**Secret `tok`**", "docker build --secret id=tok,", "line 2: the file `/run/secrets/tok`", "0400"],
+        ),
         ("tok >", ["**Secret `tok`**"]),
     ],
 )
@@ -64,7 +72,7 @@ def test_hover_on_a_reader_of_a_secret_argument(vs_code: Editor) -> None:
 def test_hover_in_plain_text(eglot: Editor) -> None:
     text = hovered(eglot, LEAK, "NPM_TOKEN")
     assert text.startswith("secret-in-arg: ")
-    assert not {"**", "`", "```"} & set(text.split()) and "**" not in text
+    assert not [mark for mark in ("**", "```", "# ") if mark in text]
 
 
 def labels(editor: Editor, text: str, **more: Any) -> list[str]:
@@ -241,7 +249,16 @@ def test_tokens_mark_what_carries_a_secret(vs_code: Editor) -> None:
 
 @pytest.mark.parametrize(
     "method",
-    ["hover", "completion", "definition", "documentHighlight", "prepareRename", "documentSymbol", "foldingRange", "codeLens"],
+    [
+        "hover",
+        "completion",
+        "definition",
+        "documentHighlight",
+        "prepareRename",
+        "documentSymbol",
+        "foldingRange",
+        "codeLens",
+    ],
 )
 def test_other_documents_get_no_answer(method: str, vs_code: Editor) -> None:
     uri = vs_code.open("a: 1\n", "file:///a/compose.yaml", language="yaml")
@@ -249,7 +266,10 @@ def test_other_documents_get_no_answer(method: str, vs_code: Editor) -> None:
 
 
 def test_every_feature_at_every_position_of_a_half_written_file() -> None:
-    text = 'FROM a AS \nRUN --mount=type=secret,id=,env= <<E "$\nCOPY --from=\nENV A=${ B\nARG\nLABEL "\nONBUILD RUN --mount=\n'
+    text = (
+        'FROM a AS \nRUN --mount=type=secret,id=,env= <<E "$\nCOPY --from=\nENV A=${ B\nARG\nLABEL "\n'
+        "ONBUILD RUN --mount=\n"
+    )
     with Editor(EGLOT) as editor:
         editor.start()
         uri = editor.open(text)

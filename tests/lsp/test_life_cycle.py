@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 
 import pytest
-
 from tests.lsp.client import COMMAND, EGLOT, NEOVIM, PATIENCE, PLAIN, VS_CODE, Editor, Refused, frame
 
 LEAK = "FROM debian:12\nARG NPM_TOKEN\nRUN npm ci --token=$NPM_TOKEN\n"
@@ -118,7 +117,9 @@ def test_requests_before_initialize_and_after_shutdown_are_refused(editor: Edito
 )
 def test_a_malformed_message_gets_an_error_and_the_server_lives(body: bytes, code: int, eglot: Editor) -> None:
     eglot.write(frame(body))
-    wanted = 7 if code in (-32601, -32602) or body.endswith((b'"shutdown"}', b'"id": 7}')) and b"{" in body[:1] else None
+    wanted = (
+        7 if code in (-32601, -32602) or (body.endswith((b'"shutdown"}', b'"id": 7}')) and b"{" in body[:1]) else None
+    )
     wanted = None if b'"a": 1' in body else wanted
     with pytest.raises(Refused) as refused:
         eglot.reply(wanted)
@@ -126,7 +127,9 @@ def test_a_malformed_message_gets_an_error_and_the_server_lives(body: bytes, cod
     assert eglot.at("textDocument/hover", "file:///nothing/open", 0, 0) is None
 
 
-@pytest.mark.parametrize("header", [b"Hello: there\r\n\r\n", b"Content-Length: -5\r\n\r\n", b"Content-Length: x\r\n\r\n"])
+@pytest.mark.parametrize(
+    "header", [b"Hello: there\r\n\r\n", b"Content-Length: -5\r\n\r\n", b"Content-Length: x\r\n\r\n"]
+)
 def test_a_broken_header_gets_an_error(header: bytes, eglot: Editor) -> None:
     eglot.write(header)
     with pytest.raises(Refused) as refused:
@@ -219,7 +222,9 @@ def test_no_document_text_is_logged_or_sent_back(level: str) -> None:
         uri = editor.open(f"FROM debian:12\nENV API_TOKEN={canary}\nRUN echo {canary} ${{ {canary}\n")
         editor.diagnostics(uri)
         editor.change(uri, 1, {"text": f"FROM debian:12\nARG T={canary}\n"})
-        editor.notify("textDocument/didChange", {"textDocument": {"uri": uri}, "contentChanges": [{"text": 3, "x": canary}]})
+        editor.notify(
+            "textDocument/didChange", {"textDocument": {"uri": uri}, "contentChanges": [{"text": 3, "x": canary}]}
+        )
         editor.notify("textDocument/didOpen", {"textDocument": {"uri": uri, "text": [canary]}})
         for method, params in (("textDocument/hover", {"position": canary}), (f"x/{'y' * 3}", [canary])):
             with pytest.raises(Refused):

@@ -6,17 +6,19 @@ import re
 from typing import Any
 
 import pytest
+from tests.lsp.client import EGLOT, VS_CODE, Editor, Refused, applied, edits_of
 
 from buildhush.dockerfile.parser import parse
 from buildhush.lsp.names import Names
-from tests.lsp.client import EGLOT, VS_CODE, Editor, Refused, applied, edits_of
 
 CASES = {
-    "a stage": "FROM a AS «build»\nFROM [build] AS x\nCOPY --from=[build] /a /b\nRUN --mount=type=bind,from=[build] x\n# build",
+    "a stage": (
+        "FROM a AS «build»\nFROM [build] AS x\nCOPY --from=[build] /a /b\nRUN --mount=type=bind,from=[build] x\n# build"
+    ),
     "a stage in other case": "FROM a AS «Build»\nCOPY --from=[build] /a /b\n",
-    "a stage that is used before it exists is an image": "FROM build AS x\nFROM a AS «build»\nCOPY --from=[build] a b\n",
+    "a name that is used before the stage is an image": "FROM build AS x\nFROM a AS «build»\nCOPY --from=[build] a b\n",
     "the later of two stages of one name": "FROM a AS s\nFROM s AS «s»\nCOPY --from=[s] a b\n",
-    "an argument": 'FROM a\nARG «TOK»=1\nRUN echo $[TOK] "${[TOK]:-x}" \'$TOK\' \\$TOK # $TOK\nLABEL x=$[TOK]\n',
+    "an argument": "FROM a\nARG «TOK»=1\nRUN echo $[TOK] \"${[TOK]:-x}\" '$TOK' \\$TOK # $TOK\nLABEL x=$[TOK]\n",
     "an argument ends with its stage": "FROM a\nARG «TOK»\nRUN echo $[TOK]\nFROM b\nRUN echo $TOK\n",
     "a stage inherits": "FROM a AS b\nARG «TOK»\nFROM b\nRUN echo $[TOK]\n",
     "a global argument and its redeclaration": "ARG «V»=1\nFROM a:$[V]\nARG «V»\nRUN echo $[V]\n",
@@ -25,7 +27,9 @@ CASES = {
     "an environment variable": "FROM a\nENV «KEY»=1 OTHER=$[KEY]\nRUN echo $[KEY]\nCMD echo $[KEY]\nWORKDIR /$[KEY]\n",
     "the old form of ENV": "FROM a\nENV «KEY» some value\nRUN echo $[KEY]\n",
     "an assignment in the script": "FROM a\nENV «P»=1\nRUN export [P]=$[P]:x && for [P] in a; do read [P]; done\n",
-    "a heredoc": "FROM a\nENV «KEY»=1\nRUN <<EOF\necho $[KEY] '$KEY'\nEOF\nCOPY <<F /x\n$[KEY]\nF\nCOPY <<'F' /x\n$KEY\nF\n",
+    "a heredoc": (
+        "FROM a\nENV «KEY»=1\nRUN <<EOF\necho $[KEY] '$KEY'\nEOF\nCOPY <<F /x\n$[KEY]\nF\nCOPY <<'F' /x\n$KEY\nF\n"
+    ),
     "a continuation": "FROM a\nARG «TOK»\nRUN echo \\\n  # a comment with $TOK\n  $[TOK]\n",
     "exec form does not expand": 'FROM a\nENV «KEY»=1\nRUN ["echo", "$KEY"]\n',
     "a secret": (

@@ -167,7 +167,9 @@ def _secret_text(document: Document, analysis: Analysis, identifier: str) -> str
     ]
     if uses:
         parts.append(_bullets("Mounted in", uses))
-    parts.append("The file belongs to user 0 with mode 0400: another `USER` reads it only with `uid=`, `gid=` or `mode=`.")
+    parts.append(
+        "The file belongs to user 0 with mode 0400: another `USER` reads it only with `uid=`, `gid=` or `mode=`."
+    )
     return "\n\n".join(parts)
 
 
