@@ -363,7 +363,7 @@ def _shown_in_step_name(walk: Walk, reader: Reader, name: str) -> bool:
 
 
 def _unused_globals(walk: Walk) -> list[SecretVariable]:
-    """ARGs before the first FROM that no stage repeats: only the build's record has them, unless the value is written."""
+    """ARGs before the first FROM that no stage repeats: only the build's record has them, unless one is written."""
     redeclared = {
         pair.key.value
         for stage in walk.stages.stages

@@ -158,15 +158,15 @@ class LogRecord:
 class Evidence:
     """What the interpreter saw on the way, over all paths. Spans are in offsets of the RUN's own script.
 
-    `records` keeps write records alive and known by identity; `read_records` are the ids of records whose file a later
-    command names; `removed_paths` every path that a command removed on some path; `words` tainted variables and paths;
-
-    `variables_asked`, `paths_asked`: what the result depends on of the RUN's inputs; `roots_read` the secrets that some command read; `missing_reads` paths under /run/secrets that nothing mounts;
-    `variables_named` every variable that the script names with the places; `programs` names of commands run.
+    `read_records`: the write records whose file a later command names, by identity. `removed_paths`: every path that a
+    command removed on some path. `words`: tainted variables and paths. `roots_read`: the secrets that some command
+    read. `missing_reads`: paths under /run/secrets that nothing mounts. `variables_named`: every variable that the
+    script names, with the places and whether they lie in a nested script. `variables_asked`, `paths_asked`: what the
+    result depends on of the RUN's inputs. `programs`: names of commands run. `opaque`: something could not be read.
     """
 
     logs: dict[tuple[Span, str], LogRecord] = field(default_factory=dict)
-    read_records: set[int] = field(default_factory=set)
+    read_records: dict[int, WriteRecord] = field(default_factory=dict)
     removed_paths: set[str] = field(default_factory=set)
     words: dict[tuple[Span, str], Root] = field(default_factory=dict)
     roots_read: set[Root] = field(default_factory=set)
@@ -211,7 +211,7 @@ class Files:
             ):
                 found = found | entry.taints
                 if entry.record is not None:
-                    self.evidence.read_records.add(id(entry.record))
+                    self.evidence.read_records[id(entry.record)] = entry.record
         if found:
             shown = display(text)
             self.note_word(span, "path", found)
@@ -237,7 +237,7 @@ class Files:
             else:
                 continue
             if entry.record is not None:
-                self.evidence.read_records.add(id(entry.record))
+                self.evidence.read_records[id(entry.record)] = entry.record
             self.note_word(span, "path", entry.taints)
             found.append((relative, through(entry.taints, span, f"reads `{display(text)}`")))
         if not found and path.startswith(SECRETS_FOLDER + "/") and not glob:

@@ -48,6 +48,7 @@ from buildhush.flow.facts import (
     ToolStore,
 )
 from buildhush.flow.inputs import RunInputs, Storage
+from buildhush.flow.machine import LogRecord
 from buildhush.flow.memo import Memo
 from buildhush.flow.mount_use import mount_facts
 from buildhush.flow.run_inputs import Origins, is_posix, run_inputs, shell_options

@@ -156,7 +156,7 @@ def _note_path(machine: Interpreter, text: str, operand: Operand, state: State, 
     for known, entry in state.files.items():
         if known == path or known.startswith(path.rstrip("/") + "/"):
             if entry.record is not None:
-                machine.evidence.read_records.add(id(entry.record))
+                machine.evidence.read_records[id(entry.record)] = entry.record
             machine.files.note_word(context.place(operand.span), "path", entry.taints)
     if path.startswith("/run/secrets/") and path not in state.files and not operand.glob:
         machine.evidence.missing_reads.setdefault(context.place(operand.span), path)

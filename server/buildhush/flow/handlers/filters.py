@@ -58,7 +58,7 @@ def edit_in_place(machine: Interpreter, call: Call, state: State, context: Conte
         if added:
             write_file(machine, call, state, context, operand, added, via="edit", append=True)
         elif entry is not None and entry.record is not None:
-            machine.evidence.read_records.add(id(entry.record))
+            machine.evidence.read_records[id(entry.record)] = entry.record
     return Outcome(state, state)
 
 
