@@ -2,8 +2,8 @@
 
 A canary is found when its value, a piece of it (at least 12 characters from the start, the end or a fixed block), or a
 derived form of it is in the bytes: upper and lower case, reversed, UTF-16, base64 in its three alignments (also with
-line breaks), hexadecimal (also with spaces), base64 of hexadecimal is not looked for. Compressed data (gzip, zlib,
-bzip2, xz, zip, git packs, tar inside those) is unpacked first, to a bounded depth and size.
+line breaks), hexadecimal (also with spaces); not these forms of one another. Compressed data (gzip, zlib, bzip2, xz,
+zip, git packs, tar inside those) is unpacked first, to a bounded depth and size.
 
 A canary's value is never part of its `repr`, and `redact` removes every form of it from a text.
 """
@@ -16,6 +16,7 @@ import io
 import lzma
 import secrets
 import string
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -149,6 +150,8 @@ def _inner_data(data: bytes) -> Iterator[bytes]:
         yield from _decompress(lzma.LZMADecompressor(), data)
     elif data.startswith(b"PK\x03\x04"):
         yield from _zip_members(data)
+    elif data[257:262] == b"ustar":
+        yield from _tar_members(data)
     elif 16 <= len(data) <= 4 * 1024 * 1024 and _BASE64_ONLY.issuperset(data):
         try:
             decoded = base64.b64decode(bytes(data).translate(None, b"\r\n"), validate=True)
@@ -195,6 +198,18 @@ def _zip_members(data: bytes) -> Iterator[bytes]:
                 if member.file_size <= _MAXIMUM_UNPACKED:
                     yield archive.read(member)
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, EOFError):
+        return
+
+
+def _tar_members(data: bytes) -> Iterator[bytes]:
+    # What is not compressed inside was seen in the archive's own bytes; only what may be is worth a look of its own.
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+            for member in archive:
+                content = archive.extractfile(member) if member.isreg() else None
+                if content is not None and member.size <= _MAXIMUM_UNPACKED:
+                    yield content.read()
+    except (tarfile.TarError, EOFError):
         return
 
 

@@ -1,0 +1,1 @@
+"""The canary build without an engine: canaries, outline, images, plan."""
