@@ -361,3 +361,33 @@ class TestDiff:
 def git(folder: Path, *arguments: str) -> None:
     who = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
     subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def test_a_file_that_is_too_large_counts_as_not_checked(run: Run, folder: Path) -> None:
+    (folder / "Dockerfile").write_text("FROM a\n" + "# x\n" * 3_000_000)
+    outcome = run("check", "--format", "json")
+    assert outcome.status == 2
+    assert "too large" in outcome.json["files"]["skipped"][0]["reason"]
+
+
+def test_a_rule_that_fails_is_said_so(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import dataclasses
+
+    from buildhush import engine
+    from buildhush.rules.registry import all_rules
+
+    def fails(facts: object) -> object:
+        raise RuntimeError
+
+    broken = {id: dataclasses.replace(rule, check=fails) for id, rule in all_rules().items() if id == "secret-in-arg"}
+    monkeypatch.setattr(engine, "all_rules", lambda: {**all_rules(), **broken})
+    (folder / "Dockerfile").write_text(LEAKS["argument"])
+    outcome = run("check")
+    assert "note: Dockerfile:1:1: rule `secret-in-arg` failed on this file (internal error)" in outcome.out
+
+
+def test_syntax_is_counted_not_listed(run: Run, folder: Path) -> None:
+    (folder / "Dockerfile").write_text("FROM a\nRUNN b\nCOPY x\n")
+    outcome = run("check")
+    assert outcome.status == 0
+    assert outcome.out == ("note: 2 problems of syntax; `--format json` lists where\n\nNo leak found in 1 file.\n")

@@ -18,13 +18,17 @@ from buildhush.cli.files import UnreadableError, decoded, read_source, read_text
 from buildhush.cli.masking import Mask
 from buildhush.cli.records import FileEdit, FindingRecord, FixRecord, ProblemRecord, Range, SkippedRecord, Step
 from buildhush.config import Configuration, ConfigurationError, Settings, load_config, parse_configuration
-from buildhush.engine import Analysis, Context, Report, analyze, fixes
+from buildhush.engine import Analysis, Context, DocumentProblem, Report, analyze, fixes
 from buildhush.rules.api import Fix
 from buildhush.text.line_index import LineIndex
 from buildhush.text.spans import Span
 
 if TYPE_CHECKING:
     from buildhush.companions.context import BuildContext
+
+
+NOT_ANALYSED = frozenset({"too-large", "not-text", "internal-error"})
+"""Codes of problems that mean that nothing is known of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,9 @@ def check_file(target: Target, request: Request) -> FileResult:
         return FileResult(target, skipped=SkippedRecord(target.shown, f"configuration error: {error}"))
     settings = settings_for(target, configuration, request)
     analysis = analyze(source.text, path=target.path, context=context_for(target), settings=settings)
+    refused = next((problem for problem in analysis.problems if problem.code in NOT_ANALYSED), None)
+    if refused is not None:
+        return FileResult(target, skipped=SkippedRecord(target.shown, refused.message))
     result = records(analysis, target, with_fixes=request.with_fixes)
     return replace(result, fail_on=configuration.fail_on.value if configuration.fail_on else None)
 
@@ -145,10 +152,16 @@ def records(analysis: Analysis, target: Target, *, with_fixes: bool = True) -> F
             for each in analysis.suppressed
         ),
         tuple(
-            ProblemRecord(target.shown, writer.range(problem.span), problem.code, problem.message)
-            for problem in analysis.problems
+            ProblemRecord(target.shown, writer.range(problem.span), problem.code, writer.mask.hidden(problem.message))
+            for problem in (*analysis.problems, *_failures(analysis))
         ),
     )
+
+
+def _failures(analysis: Analysis) -> Iterator[DocumentProblem]:
+    """A rule that failed is said so, because silence would read as "no leak"."""
+    for rule_id in analysis.failed_rules:
+        yield DocumentProblem(Span(0, 0), f"rule `{rule_id}` failed on this file (internal error)", "internal-error")
 
 
 class _Writer:

@@ -44,13 +44,9 @@ def render(results: Results, look: Look) -> str:
         blocks = ["\n".join(_statistics(results, paint))] if results.findings else []
     else:
         blocks = ["\n".join(_finding(finding, paint)) for finding in results.findings]
-    for problem in results.problems:
-        place = f"{problem.file}:{problem.range.line}:{problem.range.column}"
-        blocks.append(f"{paint('hint', 'note')}: {clean(place)}: {clean(problem.message)} [{problem.code}]")
-    for each in results.skipped:
-        blocks.append(f"{paint('warning', 'not checked')}: {clean(each.file)}: {clean(each.reason)}")
+    blocks.append("\n".join(_notes(results, paint)))
     blocks.append(summary(results))
-    return "\n\n".join(blocks)
+    return "\n\n".join(block for block in blocks if block)
 
 
 def summary(results: Results) -> str:
@@ -156,6 +152,20 @@ def _frame(marks: Iterable[_Mark], severity: str, width: int, paint: _Paint) -> 
         style = severity if mark.main else "step"
         label = f" {clean(mark.label)}" if mark.label else ""
         yield f"{paint('dim', ' ' * width + ' |')} {' ' * before}{paint(style, underline + label)}"
+
+
+def _notes(results: Results, paint: _Paint) -> Iterator[str]:
+    """Files that were not checked and comments without effect. Syntax is the business of other tools; it is counted."""
+    for each in results.skipped:
+        yield f"{paint('warning', 'not checked')}: {clean(each.file)}: {clean(each.reason)}"
+    for problem in results.problems:
+        if problem.code != "syntax":
+            place = f"{problem.file}:{problem.range.line}:{problem.range.column}"
+            yield f"{paint('hint', 'note')}: {clean(place)}: {clean(problem.message)} [{problem.code}]"
+    syntax = sum(problem.code == "syntax" for problem in results.problems)
+    if syntax:
+        problems = _count(syntax, "problem")
+        yield f"{paint('hint', 'note')}: {problems} of syntax; `--format json` lists where"
 
 
 def _statistics(results: Results, paint: _Paint) -> Iterator[str]:
