@@ -1,0 +1,147 @@
+"""What a file says about a build that it starts: the common result of all readers.
+
+Spans are 0-based code-point offsets of the file's text. No secret's value is kept: of a value only its reference
+(`${NPM_TOKEN}`) or nothing is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from buildhush.text.spans import Span
+
+ReadText = Callable[[str], "str | None"]
+"""The text of a file by its absolute path, None when it is not there or is too large."""
+
+
+class CallerKind(str, Enum):
+    """What kind of file or step starts the build."""
+
+    COMPOSE = "compose"
+    BAKE = "bake"
+    WORKFLOW_ACTION = "workflow-action"
+    WORKFLOW_RUN = "workflow-run"
+    GITLAB = "gitlab"
+    SCRIPT = "script"
+    MAKEFILE = "makefile"
+
+
+class ValueKind(str, Enum):
+    """Where a build argument's value comes from."""
+
+    ENVIRONMENT = "environment"
+    """The caller's environment variable `PassedArgument.environment`."""
+
+    EXPRESSION = "expression"
+    """Something that the calling program works out: a workflow expression, a command substitution, a make variable."""
+
+    LITERAL = "literal"
+    """It is written in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassedArgument:
+    """One build argument. `span`: name and value; `name_span`: the name; `value_span`: None when there is no value.
+
+    `owner`: the name of the service or target where it is written. `shared`: written at a place that other callers use.
+    """
+
+    name: str
+    kind: ValueKind
+    environment: str | None
+    span: Span
+    name_span: Span
+    value_span: Span | None
+    owner: str
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PassedSecretUse:
+    """One secret that is passed. `file`: as written; `aliases`: other names under which the builder may know it."""
+
+    id: str
+    environment: str | None
+    file: str | None
+    span: Span
+    id_span: Span
+    owner: str
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A mode (`max`, `min` …) and where it is written."""
+
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPlace:
+    """One reading of which Dockerfile is meant: absolute paths; `context` None when it is no folder of this machine."""
+
+    dockerfile: str
+    context: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One build that a file starts.
+
+    `key` tells it from the others of the file and stays the same when an argument or a secret is edited. `name`: for
+    messages ("service `app`"). `places`: readings in order of likelihood, none when the Dockerfile can't be told.
+    `opaque`: it may pass more than what could be read.
+    """
+
+    file: str
+    kind: CallerKind
+    key: tuple[str, ...]
+    name: str
+    span: Span
+    places: tuple[BuildPlace, ...] = ()
+    target: str | None = None
+    build_args: tuple[PassedArgument, ...] = ()
+    secrets: tuple[PassedSecretUse, ...] = ()
+    ssh: tuple[str, ...] = ()
+    cache_to_mode: Setting | None = None
+    provenance_mode: Setting | None = None
+    opaque: bool = False
+    site: object = field(default=None, compare=False, repr=False)
+
+    @property
+    def dockerfile(self) -> str | None:
+        """The Dockerfile that is most likely meant."""
+        return self.places[0].dockerfile if self.places else None
+
+    @property
+    def context(self) -> str | None:
+        """The build context that is most likely meant."""
+        return self.places[0].context if self.places else None
+
+    def argument(self, name: str) -> PassedArgument | None:
+        """The build argument of that name."""
+        return next((each for each in self.build_args if each.name == name), None)
+
+    def passes(self, secret_id: str) -> bool:
+        """Whether a secret of that id is passed."""
+        return any(secret_id == each.id or secret_id in each.aliases for each in self.secrets)
+
+
+@dataclass(frozen=True, slots=True)
+class CallerFile:
+    """One file that was read. `secret_names`: secrets that it defines for its callers (compose's top level).
+
+    `variables`: names of environment variables that it sets (env files); never their values. `reads`: other files
+    that it was read with. `problems`: where it could not be read.
+    """
+
+    path: str
+    text: str
+    callers: tuple[Caller, ...] = ()
+    secret_names: tuple[PassedSecretUse, ...] = ()
+    variables: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    problems: tuple[Span, ...] = ()

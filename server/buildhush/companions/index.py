@@ -1,0 +1,226 @@
+"""Which file builds which Dockerfile: an index over workspace folders, filled in small steps.
+
+The index reads files through a function that its owner gives it, so that open buffers win over the disk. `scan` is a
+generator: each step lists a folder or reads a file, and whoever drives it decides how much happens at a time. Links
+are not followed, folders of other people's code are not entered, and both the walk and the files are bounded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from buildhush.companions.callers import BuildPlace, Caller, CallerFile, ReadText
+from buildhush.companions.readers import kind_of, read_caller_file
+
+MAX_ENTRIES = 200_000
+"""Folder entries of one scan."""
+
+MAX_FILES = 5_000
+"""Companion files that are held."""
+
+MAX_DEPTH = 16
+_LARGEST_FILE = 1_000_000
+
+_FOLDER_NAMES = """
+    .git .hg .svn .jj node_modules vendor .venv venv site-packages __pycache__ .tox .nox .mypy_cache .pytest_cache
+    .ruff_cache .cache .terraform .idea .gradle target dist
+"""
+_SKIPPED_FOLDERS = frozenset(_FOLDER_NAMES.split())
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedCaller:
+    """A caller with the Dockerfile and the context that were found for it."""
+
+    caller: Caller
+    dockerfile: str
+    context: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a scan is. `files`: companion files that were read so far, `entries`: what was looked at."""
+
+    files: int
+    entries: int
+    complete: bool
+
+
+class CallerIndex:
+    """The callers of a workspace. Not safe to use from several threads at once."""
+
+    def __init__(self, roots: tuple[str, ...] = (), read_text: ReadText | None = None) -> None:
+        self.roots = tuple(os.path.abspath(root) for root in roots)
+        self._read_text = read_text or read_file
+        self._files: dict[str, CallerFile] = {}
+        self._links: dict[str, tuple[LinkedCaller, ...]] | None = None
+        self._dockerfiles: set[str] = set()
+        self.complete = False
+        self.version = 0
+        """Grows whenever an answer may have changed."""
+
+    def scan(self) -> Iterator[Progress]:
+        """Looks through the roots, one folder or file a step. Can be dropped at any time."""
+        entries = 0
+        known = set(self._files)
+        found: set[str] = set()
+        for root in self.roots:
+            pending = [(root, 0)]
+            while pending:
+                folder, depth = pending.pop()
+                listed = _listed(folder, MAX_ENTRIES - entries)
+                entries += len(listed)
+                for entry in listed:
+                    if _is_folder(entry):
+                        if entry.name not in _SKIPPED_FOLDERS and depth + 1 < MAX_DEPTH:
+                            pending.append((entry.path, depth + 1))
+                    elif kind_of(entry.path) is not None and len(found) < MAX_FILES and _is_file(entry):
+                        found.add(entry.path)
+                        self.update(entry.path)
+                        yield Progress(len(found), entries, False)
+                yield Progress(len(found), entries, False)
+                if entries >= MAX_ENTRIES:
+                    break
+        for gone in known - found:
+            if not os.path.exists(gone):
+                self.remove(gone)
+        self.complete = True
+        self.version += 1
+        yield Progress(len(found), entries, True)
+
+    def scan_now(self) -> None:
+        """The whole scan at once."""
+        for _ in self.scan():
+            pass
+
+    def update(self, path: str) -> bool:
+        """Read a file again, from a buffer or the disk; whether it is one of the index."""
+        path = os.path.abspath(path)
+        if kind_of(path) is None:
+            self._forget_dockerfile(path)
+            return False
+        text = self._read_text(path)
+        if text is None:
+            self.remove(path)
+            return False
+        known = self._files.get(path)
+        if known is not None and known.text == text and not known.reads and text:
+            return True
+        if known is None and len(self._files) >= MAX_FILES:
+            return False
+        file = read_caller_file(path, text, self._read_text, self._root_of(path))
+        if file is None:
+            return False
+        self._files[path] = file
+        self._links = None
+        self.version += 1
+        return True
+
+    def remove(self, path: str) -> None:
+        """A file is gone."""
+        path = os.path.abspath(path)
+        if self._files.pop(path, None) is not None:
+            self._links = None
+            self.version += 1
+        self._forget_dockerfile(path)
+
+    def file(self, path: str) -> CallerFile | None:
+        """What is known of a companion file."""
+        return self._files.get(os.path.abspath(path))
+
+    @property
+    def files(self) -> tuple[CallerFile, ...]:
+        """All companion files, by path."""
+        return tuple(self._files[path] for path in sorted(self._files))
+
+    def callers_of(self, dockerfile: str) -> tuple[LinkedCaller, ...]:
+        """The callers that build a Dockerfile, by file and position."""
+        return self._linked().get(_key(dockerfile), ())
+
+    def callers_in(self, path: str) -> tuple[tuple[Caller, LinkedCaller | None], ...]:
+        """The callers of one file, each with its link when its Dockerfile is there."""
+        file = self.file(path)
+        return tuple((caller, self.linked(caller)) for caller in file.callers) if file is not None else ()
+
+    def linked(self, caller: Caller) -> LinkedCaller | None:
+        """The Dockerfile that a caller builds, among its readings the first that exists."""
+        place = next((place for place in caller.places if self._exists(place)), None)
+        return None if place is None else LinkedCaller(caller, place.dockerfile, place.context)
+
+    @property
+    def dockerfiles(self) -> tuple[str, ...]:
+        """The Dockerfiles that some caller builds."""
+        return tuple(sorted({link.dockerfile for links in self._linked().values() for link in links}))
+
+    def _linked(self) -> dict[str, tuple[LinkedCaller, ...]]:
+        if self._links is None:
+            links: dict[str, list[LinkedCaller]] = {}
+            for file in self.files:
+                for caller in file.callers:
+                    link = self.linked(caller)
+                    if link is not None:
+                        links.setdefault(_key(link.dockerfile), []).append(link)
+            self._links = {path: tuple(found) for path, found in links.items()}
+        return self._links
+
+    def _exists(self, place: BuildPlace) -> bool:
+        return place.dockerfile in self._dockerfiles or self._seen(place.dockerfile)
+
+    def _seen(self, path: str) -> bool:
+        if os.path.isfile(path):
+            self._dockerfiles.add(path)
+            return True
+        # A buffer that was never saved counts too.
+        return self._read_text is not read_file and self._read_text(path) is not None
+
+    def _forget_dockerfile(self, path: str) -> None:
+        """A Dockerfile may have come or gone: links are made anew."""
+        self._dockerfiles.discard(path)
+        self._links = None
+
+    def _root_of(self, path: str) -> str | None:
+        fitting = [root for root in self.roots if path == root or path.startswith(root.rstrip(os.sep) + os.sep)]
+        return max(fitting, key=len) if fitting else None
+
+
+def read_file(path: str) -> str | None:
+    """The text of a file, undecodable bytes kept as surrogates; None when it is not there, no file, or too large."""
+    try:
+        file = Path(path)
+        status = file.stat()
+        if status.st_size > _LARGEST_FILE or not file.is_file():
+            return None
+        with file.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            return stream.read(_LARGEST_FILE)
+    except (OSError, ValueError):
+        return None
+
+
+def _key(path: str) -> str:
+    return os.path.normpath(os.path.abspath(path))
+
+
+def _listed(folder: str, limit: int) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(islice(entries, max(limit, 0)), key=lambda entry: entry.name)
+    except OSError:
+        return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file(follow_symlinks=False)
+    except OSError:
+        return False

@@ -1,0 +1,52 @@
+"""Which reader a file gets, by its path alone."""
+
+from __future__ import annotations
+
+import os
+
+from buildhush.companions import bake, compose, gitlab, scripts, workflows
+from buildhush.companions.callers import CallerFile, ReadText
+
+LONGEST_FILE = 1_000_000
+"""Characters; a longer file is not read."""
+
+
+def kind_of(path: str) -> str | None:
+    """ "compose", "bake", "workflow", "gitlab", "makefile", "script", "env", or None for a file that builds nothing."""
+    if workflows.is_workflow(path):
+        return "workflow"
+    name = os.path.basename(path)
+    if gitlab.is_gitlab_file(path) and name.lower().endswith((".yml", ".yaml")):
+        return "gitlab"
+    for kind, fits in (
+        ("compose", compose.is_compose_file),
+        ("bake", bake.is_bake_file),
+        ("makefile", scripts.is_makefile),
+        ("script", scripts.is_shell_script),
+        ("env", scripts.is_env_file),
+    ):
+        if fits(path):
+            return kind
+    return None
+
+
+def read_caller_file(path: str, text: str, read_text: ReadText, root: str | None = None) -> CallerFile | None:
+    """What a file says about builds; None for a file of no known kind. `root`: the workspace. Never raises."""
+    kind = kind_of(path)
+    if kind is None:
+        return None
+    if len(text) > LONGEST_FILE:
+        return CallerFile(path, "")
+    if kind == "workflow":
+        return workflows.read_workflow(path, text, root)
+    if kind == "gitlab":
+        return gitlab.read_gitlab(path, text, root)
+    if kind == "compose":
+        return compose.read_compose(path, text, read_text)
+    if kind == "bake":
+        return bake.read_bake(path, text)
+    if kind == "makefile":
+        return scripts.read_makefile(path, text, root)
+    if kind == "script":
+        return scripts.read_script(path, text, root)
+    return scripts.read_env_file(path, text)

@@ -1,0 +1,89 @@
+"""Shell scripts and Makefiles that build images, and env files (names only)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+from buildhush.companions.callers import CallerFile, CallerKind
+from buildhush.companions.commands import ScriptPlace, build_callers
+from buildhush.text.source_map import MappedText, identity
+
+_SHELL_NAME = re.compile(r".+\.(?:sh|bash|zsh|ksh)", re.IGNORECASE)
+_MAKE_NAME = re.compile(r"(?:gnu)?makefile(?:\..+)?|.+\.(?:mk|mak)", re.IGNORECASE)
+_ENV_NAME = re.compile(r"\.env(?:\..+)?|.+\.env", re.IGNORECASE)
+_SHEBANG = re.compile(r"#![^\n]*\b(?:ba|da|z|k|a)?sh\b")
+_VARIABLE = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*(?==|$)", re.MULTILINE)
+_MAKE_REFERENCE = re.compile(r"\$\([A-Za-z_][\w.-]*\)")
+
+
+def is_shell_script(path: str) -> bool:
+    """Whether a file of that name is read as a shell script."""
+    return _SHELL_NAME.fullmatch(os.path.basename(path)) is not None
+
+
+def is_makefile(path: str) -> bool:
+    """Whether a file of that name is read as a Makefile."""
+    return _MAKE_NAME.fullmatch(os.path.basename(path)) is not None
+
+
+def is_env_file(path: str) -> bool:
+    """Whether a file of that name holds environment variables."""
+    return _ENV_NAME.fullmatch(os.path.basename(path)) is not None
+
+
+def has_shell_shebang(text: str) -> bool:
+    """Whether the first line names a shell."""
+    return _SHEBANG.match(text) is not None
+
+
+def read_script(path: str, text: str, root: str | None = None) -> CallerFile:
+    """The builds of a shell script. It runs in the workspace's `root`, or where it stands. Never raises."""
+    own = os.path.dirname(path)
+    folders = tuple(dict.fromkeys(folder for folder in (root, own) if folder is not None))
+    place = ScriptPlace(path, CallerKind.SCRIPT, ("script",), folders, own)
+    return CallerFile(path, text, tuple(build_callers(identity(text), place)))
+
+
+def read_makefile(path: str, text: str, root: str | None = None) -> CallerFile:
+    """The builds in the recipes of a Makefile. Never raises."""
+    own = os.path.dirname(path)
+    folders = tuple(dict.fromkeys(folder for folder in (own, root) if folder is not None))
+    callers = []
+    for number, recipe in enumerate(_recipes(text)):
+        place = ScriptPlace(path, CallerKind.MAKEFILE, ("recipe", str(number)), folders, own)
+        callers += list(build_callers(recipe, place))
+    return CallerFile(path, text, tuple(callers))
+
+
+def read_env_file(path: str, text: str) -> CallerFile:
+    """The names that an env file sets. Its text, which holds the values, is not kept."""
+    return CallerFile(path, "", variables=tuple(dict.fromkeys(_VARIABLE.findall(text))))
+
+
+def _recipes(text: str) -> Iterator[MappedText]:
+    """The recipe lines that call a builder, each joined with its continuation lines, make's own marks left out."""
+    position = 0
+    lines = text.splitlines(keepends=True)
+    index = 0
+    while index < len(lines):
+        start, line = position, lines[index]
+        position += len(line)
+        index += 1
+        if not line.startswith("\t"):
+            continue
+        joined = line
+        while joined.rstrip("\r\n").endswith("\\") and index < len(lines):
+            joined += lines[index]
+            position += len(lines[index])
+            index += 1
+        lead = len(joined) - len(joined.lstrip("\t @-+"))
+        recipe = joined[lead:].rstrip("\r\n")
+        yield MappedText(_MAKE_REFERENCE.sub(_shown, recipe), (0,), (start + lead,))
+
+
+def _shown(match: re.Match[str]) -> str:
+    # `$(CURDIR)` stays, for it tells a folder; the others must not read as command substitutions.
+    written = match.group()
+    return written if written == "$(CURDIR)" else "$" + "{" + written[2:-1] + "}"
