@@ -119,11 +119,17 @@ class Refused(Exception):
 class Editor:
     """One server process and the text of the documents that are open in it."""
 
-    def __init__(self, profile: Message = PLAIN, command: Sequence[str] = COMMAND, settings: Message | None = None):
+    def __init__(
+        self,
+        profile: Message = PLAIN,
+        command: Sequence[str] = COMMAND,
+        settings: Message | None = None,
+        environment: dict[str, str] | None = None,
+    ):
         self.profile = profile
         self.settings = settings
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, env=environment
         )
         self.messages: list[Message] = []
         self.errors = bytearray()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -220,3 +221,22 @@ def test_commands(eglot: Editor) -> None:
         with pytest.raises(Refused) as refused:
             execute(*wrong)
         assert refused.value.code == -32602
+
+
+def test_the_canary_build_says_why_it_can_not_run(tmp_path: Path) -> None:
+    # Without a PATH there is no builder; the reply comes from beside the server's thread, and the server goes on.
+    file = tmp_path / "Dockerfile"
+    environment = {**os.environ, "PATH": str(tmp_path), "BUILDKIT_HOST": "", "DOCKER_HOST": "unix:///nowhere.sock"}
+    with Editor(VS_CODE, environment=environment) as editor:
+        editor.start()
+        uri = editor.open(TEMPORARY, uri_of(file))
+        command = {"command": "buildhush.verify", "arguments": [uri]}
+        with pytest.raises(Refused, match="save the file first"):
+            editor.request("workspace/executeCommand", command)
+        file.write_text(TEMPORARY)
+        with pytest.raises(Refused) as refused:
+            editor.request("workspace/executeCommand", command)
+        assert refused.value.code == -32803
+        assert "inside the server" not in refused.value.message
+        assert "window/workDoneProgress/create" in editor.methods()
+        assert editor.end() == 0

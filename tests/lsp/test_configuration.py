@@ -126,6 +126,35 @@ def test_a_new_ignore_file_counts_when_it_is_told(tmp_path: Path) -> None:
         assert codes(editor, uri) == []
 
 
+def test_an_ignore_file_counts_while_it_is_typed(tmp_path: Path) -> None:
+    (tmp_path / "id_rsa").write_text("x")
+    with Editor(EGLOT) as editor:
+        editor.start()
+        uri = editor.open("FROM debian:12\nCOPY . /app\n", uri_of(tmp_path / "Dockerfile"))
+        assert codes(editor, uri) == ["context-copies-secret"]
+        for step, expected in (
+            (lambda ignore: editor.open("id_rsa\n", ignore, language="ignore"), []),
+            (lambda ignore: editor.change(ignore, 2, {"text": "other\n"}), ["context-copies-secret"]),
+            (lambda ignore: editor.change(ignore, 3, {"text": "id_rsa\n"}), []),
+            (editor.close, ["context-copies-secret"]),
+        ):
+            editor.messages.clear()
+            step(uri_of(tmp_path / ".dockerignore"))
+            assert codes(editor, uri) == expected
+
+
+def test_a_saved_configuration_counts_without_word_of_the_disk(tmp_path: Path) -> None:
+    with Editor(PLAIN) as editor:
+        editor.start()
+        uri = editor.open(LEAK, uri_of(tmp_path / "Dockerfile"))
+        assert codes(editor, uri) == ["secret-in-arg"]
+        file = tmp_path / ".buildhush.toml"
+        file.write_text('ignore = ["secret-in-arg"]\n')
+        editor.messages.clear()
+        editor.notify("textDocument/didSave", {"textDocument": {"uri": uri_of(file)}})
+        assert codes(editor, uri) == []
+
+
 def test_folders_come_and_go() -> None:
     with Editor(EGLOT) as editor:
         editor.start(workspaceFolders=[{"uri": "file:///one", "name": "one"}])

@@ -219,7 +219,12 @@ def test_hints(vs_code: Editor) -> None:
 
 def test_a_lens_has_the_build_command(vs_code: Editor) -> None:
     uri = vs_code.open("ARG V\n\nFROM a:$V\nRUN --mount=type=secret,id=tok,env=TOK use\nRUN --mount=type=ssh git\n")
-    (lens,) = vs_code.request("textDocument/codeLens", {"textDocument": {"uri": uri}})
+    lens, other = vs_code.request("textDocument/codeLens", {"textDocument": {"uri": uri}})
+    assert other["command"] == {
+        "title": "Verify with a canary build",
+        "command": "buildhush.verify",
+        "arguments": [uri],
+    }
     assert lens["range"]["start"]["line"] == 2
     assert lens["command"] == {
         "title": "docker buildx build --secret id=tok,env=TOK --ssh default .",

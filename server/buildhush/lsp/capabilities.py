@@ -14,6 +14,7 @@ COMMANDS = (
     "buildhush.fixAll",
     "buildhush.copyBuildCommand",
     "buildhush.showDocument",
+    "buildhush.verify",
 )
 
 CODE_ACTION_KINDS = ("quickfix", "source.fixAll.buildhush")

@@ -58,6 +58,16 @@ def _show_document(server: BuildhushServer, arguments: list[Any]) -> str:
     return render(found)
 
 
+def _verify(server: BuildhushServer, arguments: list[Any]) -> Any:
+    from buildhush.lsp.verification import verify
+
+    return verify(server, _document(server, arguments))
+
+
+def cancel_progress(server: BuildhushServer, params: Any) -> None:
+    """Nothing that shows progress can be stopped half way: a build is not left with its containers behind."""
+
+
 def _apply(server: BuildhushServer, document: Document, change: Change, label: str) -> None:
     if not server.client.apply_edit:
         raise request_failed("this editor can't apply edits that a server sends")
@@ -83,4 +93,5 @@ _COMMANDS = {
     "buildhush.fixAll": _fix_all,
     "buildhush.copyBuildCommand": _copy_build_command,
     "buildhush.showDocument": _show_document,
+    "buildhush.verify": _verify,
 }

@@ -1,4 +1,4 @@
-"""The code lens above the first FROM: the build command that this file needs."""
+"""Code lenses above the first FROM: the build command that this file needs, and the canary build."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from buildhush.lsp.server import BuildhushServer
 
 COPY_COMMAND = "buildhush.copyBuildCommand"
+VERIFY_COMMAND = "buildhush.verify"
 
 
 def code_lenses(server: BuildhushServer, params: types.CodeLensParams) -> list[types.CodeLens] | None:
@@ -27,10 +28,19 @@ def code_lenses(server: BuildhushServer, params: types.CodeLensParams) -> list[t
     analysis = server.analysis(document)
     tree = analysis.tree
     start = next((start for node, start in zip(tree.nodes, tree.starts, strict=True) if isinstance(node, From)), None)
-    if start is None or not analysis.facts.build_secrets:
+    if start is None:
         return []
-    command = types.Command(title=command_for(document, analysis), command=COPY_COMMAND, arguments=[document.uri])
-    return [types.CodeLens(range=server.positions(document).range_from_span(Span(start, start)), command=command)]
+    where = server.positions(document).range_from_span(Span(start, start))
+    lenses = []
+    if analysis.facts.build_secrets:
+        lenses.append(_lens(where, command_for(document, analysis), COPY_COMMAND, document))
+    if document.path is not None and (analysis.facts.build_secrets or analysis.reports):
+        lenses.append(_lens(where, "Verify with a canary build", VERIFY_COMMAND, document))
+    return lenses
+
+
+def _lens(where: types.Range, title: str, command: str, document: Document) -> types.CodeLens:
+    return types.CodeLens(where, command=types.Command(title=title, command=command, arguments=[document.uri]))
 
 
 def command_for(document: Document, analysis: Analysis) -> str:

@@ -69,6 +69,7 @@ class BuildhushProtocol(LanguageServerProtocol):
         self._current: int | str | None = None
         self._numbers = itertools.count(1)
         self._waiting: dict[int | str, Answer] = {}
+        self._open: set[int | str] = set()
         super().__init__(server, converter)
 
     def _register_builtin_features(self) -> None:
@@ -126,10 +127,6 @@ class BuildhushProtocol(LanguageServerProtocol):
         if self._current in self._asked_to_cancel:
             raise cancelled()
 
-    def is_cancelled(self, identifier: int | str | None) -> bool:
-        """Whether the client has cancelled that request."""
-        return identifier in self._asked_to_cancel
-
     @property
     def current_request(self) -> int | str | None:
         """The id of the request that is being answered."""
@@ -142,6 +139,8 @@ class BuildhushProtocol(LanguageServerProtocol):
             )
             return
         self._current = identifier
+        result: Any = None
+        self._open.add(identifier)
         try:
             self.check_cancelled()
             result = self._handle(method, params, is_request=True)
@@ -153,14 +152,19 @@ class BuildhushProtocol(LanguageServerProtocol):
             self._send_problem(identifier, failed)
         else:
             if not isinstance(result, Later):
-                self.reply(identifier, result)
+                self._send_result(identifier, result)
         finally:
             self._current = None
+            if not isinstance(result, Later):
+                self._open.discard(identifier)
 
     def _notification(self, method: str, message: dict[str, Any]) -> None:
         if method == types.CANCEL_REQUEST:
             # Its request was answered before it, in order; keep no note of it.
-            self._asked_to_cancel.discard(_cancelled_id(message))
+            identifier = _cancelled_id(message)
+            self._asked_to_cancel.discard(identifier)
+            if identifier is not None:
+                self.finish(identifier, problem=cancelled())  # For one that is answered later; else it is closed.
             return
         try:
             self._handle(method, message.get("params"), is_request=False)
@@ -220,13 +224,19 @@ class BuildhushProtocol(LanguageServerProtocol):
 
     # Sending; from any thread.
 
-    def reply(self, identifier: int | str, result: Any) -> None:
-        """Answer a request."""
-        self._send({"jsonrpc": self.VERSION, "id": identifier, "result": result})
+    def finish(self, identifier: int | str, result: Any = None, problem: ResponseProblem | None = None) -> None:
+        """Answer a request whose handler returned `Later`, unless it has been answered."""
+        try:
+            self._open.remove(identifier)
+        except KeyError:
+            return
+        if problem is not None:
+            self._send_problem(identifier, problem)
+        else:
+            self._send_result(identifier, result)
 
-    def reply_problem(self, identifier: int | str, problem: ResponseProblem) -> None:
-        """Answer a request with an error."""
-        self._send_problem(identifier, problem)
+    def _send_result(self, identifier: int | str, result: Any) -> None:
+        self._send({"jsonrpc": self.VERSION, "id": identifier, "result": result})
 
     def _send_problem(self, identifier: int | str | None, problem: ResponseProblem) -> None:
         error = {"code": int(problem.code), "message": problem.message}
@@ -256,7 +266,7 @@ class BuildhushProtocol(LanguageServerProtocol):
 
 
 class Later:
-    """What a handler returns that will call `reply` or `reply_problem` itself."""
+    """What a handler returns that will call `finish` itself."""
 
 
 def _is_id(value: Any) -> bool:

@@ -203,12 +203,20 @@ class BuildhushServer(LanguageServer):
         document = _checked(self.documents.close, params)
         if document is not None:
             self._unpublished.pop(document.uri, None)
+            if document.uri.endswith(".dockerignore"):
+                self.configuration.files_changed(None)
             _call(self, "diagnostics", "clear", document)
 
     def _did_save(self, params: Any) -> None:
-        """Nothing: what is saved was analysed while it was typed."""
+        """A Dockerfile was analysed while it was typed; what lies around it is read from the disk."""
+        item = params.get("textDocument") if isinstance(params, dict) else None
+        uri = item.get("uri") if isinstance(item, dict) else None
+        if isinstance(uri, str) and uri.endswith((".dockerignore", ".toml")):
+            self.configuration.files_changed(params)
 
     def _changed(self, document: Document) -> None:
+        if document.uri.endswith(".dockerignore"):
+            self.configuration.files_changed(None)
         if document.is_dockerfile and not self.client.pull_diagnostics:
             self._unpublished.setdefault(document.uri, time.monotonic())
             if len(self._unpublished) > 1 or self._overdue(document.uri):
