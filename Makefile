@@ -7,10 +7,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 DEMO := .cache/demo
 UV := .cache/uv
-MINUTES ?= 10
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test lint types format docs docs-check wheel bench fuzz truth sbom lock clean
+.PHONY: help setup demo test lint types format docs docs-check wheel engines truth startup sbom lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -56,6 +55,15 @@ docs-check: $(STAMP) ## Fail when something generated is stale
 
 wheel: $(STAMP) ## Build the wheel twice and compare the bytes
 	$(BIN)/python server/docs/build_wheel.py
+
+engines: $(STAMP) ## Install the build engines for the tests that build (Linux, root, Debian, Go)
+	$(BIN)/python -m tests.buildkit.setup_engine
+
+truth: $(STAMP) ## Build every case again and rewrite what was observed
+	$(BIN)/python -m tests.buildkit.observe_truth
+
+startup: $(STAMP) ## Measure what starting a check costs
+	$(BIN)/python server/docs/startup.py
 
 sbom: $(STAMP) ## List every runtime dependency with version and licence
 	$(BIN)/python server/docs/sbom.py
