@@ -112,7 +112,7 @@ class CallerIndex:
             return True
         if known is None and len(self._files) >= MAX_FILES:
             return False
-        file = read_caller_file(path, text, self._read_text, self._root_of(path))
+        file = read_caller_file(path, text, self._read_text, self.root_of(path))
         if file is None:
             return False
         self._files[path] = file
@@ -131,6 +131,10 @@ class CallerIndex:
     def file(self, path: str) -> CallerFile | None:
         """What is known of a companion file."""
         return self._files.get(os.path.abspath(path))
+
+    def text_of(self, path: str) -> str | None:
+        """A file's text, from a buffer or the disk."""
+        return self._read_text(path)
 
     @property
     def files(self) -> tuple[CallerFile, ...]:
@@ -182,7 +186,8 @@ class CallerIndex:
         self._dockerfiles.discard(path)
         self._links = None
 
-    def _root_of(self, path: str) -> str | None:
+    def root_of(self, path: str) -> str | None:
+        """The innermost root that holds a path."""
         fitting = [root for root in self.roots if path == root or path.startswith(root.rstrip(os.sep) + os.sep)]
         return max(fitting, key=len) if fitting else None
 

@@ -1,0 +1,452 @@
+"""What a caller must do differently once a Dockerfile mounts a secret: pass it, and no longer pass the argument.
+
+A repair is made in small steps, each on the file as the reader sees it after the one before, and ends when nothing is
+left to do; so it is idempotent, and no step needs to know another. The result is a set of edits of the file as it was.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from buildhush.companions import layout
+from buildhush.companions.callers import Caller, CallerFile, CallerKind, PassedArgument, ReadText, ValueKind
+from buildhush.companions.commands import CommandLine
+from buildhush.companions.hcl_reader import Block, read_hcl
+from buildhush.companions.index import CallerIndex
+from buildhush.companions.readers import read_caller_file
+from buildhush.companions.values import Mapping, Null, Scalar, Sequence
+from buildhush.companions.yaml_reader import read_yaml
+from buildhush.rules.api import PassedSecret
+from buildhush.text.spans import Edit, Span, apply, insertion
+
+_MOST_STEPS = 12
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class FileEdits:
+    """The edits of one caller's file, disjoint, against its text in the index. `description`: what they do.
+
+    `notes`: what the user must do or know besides.
+    """
+
+    path: str
+    edits: tuple[Edit, ...]
+    description: str
+    notes: tuple[str, ...] = ()
+
+
+def caller_edits(index: CallerIndex, dockerfile_path: str, passes: Iterable[PassedSecret]) -> tuple[FileEdits, ...]:
+    """The edits of the files that build a Dockerfile, so that they pass `passes`. Unchanged files are left out."""
+    by_file: dict[str, list[Caller]] = {}
+    for link in index.callers_of(dockerfile_path):
+        by_file.setdefault(link.caller.file, []).append(link.caller)
+    wanted = tuple(dict.fromkeys(passes))
+    found = []
+    for path, callers in by_file.items():
+        file = index.file(path)
+        if file is None:
+            continue
+        edits = file_edits(file, tuple(callers), wanted, index.text_of, index.root_of(path))
+        if edits is not None:
+            found.append(edits)
+    return tuple(found)
+
+
+def file_edits(
+    file: CallerFile,
+    callers: tuple[Caller, ...],
+    passes: tuple[PassedSecret, ...],
+    read_text: ReadText,
+    root: str | None = None,
+) -> FileEdits | None:
+    """The edits of one file. None when there is nothing to do, or the file can't be read wholly."""
+    if file.problems or not callers:
+        return None
+    repair = _Repair(file, read_text, root)
+    for passed in passes:
+        for caller in callers:
+            repair.run(caller, passed, callers)
+    edits = layout.difference(file.text, repair.text)
+    if not edits:
+        return None
+    flags = ", ".join(f"`{passed.id}`" for passed in passes)
+    names = ", ".join(dict.fromkeys(caller.name for caller in callers))
+    return FileEdits(file.path, edits, f"Pass the secret {flags} in {names}", tuple(dict.fromkeys(repair.notes)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One secret for one caller, with where its value comes from, found before the argument goes."""
+
+    passed: PassedSecret
+    environment: str
+    file: str | None
+    argument: PassedArgument | None
+    value: str | None
+    may_remove: bool
+
+
+class _Repair:
+    def __init__(self, file: CallerFile, read_text: ReadText, root: str | None) -> None:
+        self.path = file.path
+        self.text = file.text
+        self.read_text = read_text
+        self.root = root
+        self.notes: list[str] = []
+
+    def run(self, before: Caller, passed: PassedSecret, together: tuple[Caller, ...]) -> None:
+        caller = self.caller(before.key)
+        if caller is None:
+            return
+        task = self.task(caller, passed, together)
+        for _ in range(_MOST_STEPS):
+            caller = self.caller(before.key)
+            edits = None if caller is None else _STEPS[caller.kind](self, caller, task)
+            if not edits:
+                return
+            try:
+                self.text = apply(self.text, edits)
+            except ValueError:
+                return
+
+    def caller(self, key: tuple[str, ...]) -> Caller | None:
+        file = read_caller_file(self.path, self.text, self.read_text, self.root)
+        return None if file is None else next((each for each in file.callers if each.key == key), None)
+
+    def task(self, caller: Caller, passed: PassedSecret, together: tuple[Caller, ...]) -> _Task:
+        argument = caller.argument(passed.replaces_argument) if passed.replaces_argument else None
+        environment = passed.environment or re.sub(r"\W", "_", passed.id).upper()
+        value = None
+        if argument is not None:
+            environment = argument.environment or argument.name
+            if argument.value_span is not None:
+                value = self.text[argument.value_span.start : argument.value_span.end]
+            if argument.kind is ValueKind.LITERAL and caller.kind not in (CallerKind.SCRIPT, CallerKind.MAKEFILE):
+                self.notes.append(
+                    f"The value of `{argument.name}` stood in the file: rotate it, and set the environment variable"
+                )
+        return _Task(passed, environment, passed.file, argument, value, self.may_remove(argument, caller, together))
+
+    def may_remove(self, argument: PassedArgument | None, caller: Caller, together: tuple[Caller, ...]) -> bool:
+        """An argument that others use goes only when all of them are repaired."""
+        if argument is None or not (argument.shared or caller.key[-1] != argument.owner):
+            return True
+        file = read_caller_file(self.path, self.text, self.read_text, self.root)
+        repaired = {each.key for each in together}
+        users = (
+            [each for each in file.callers if any(one.span == argument.span for one in each.build_args)] if file else []
+        )
+        return all(each.key in repaired for each in users)
+
+
+def _argument(caller: Caller, task: _Task) -> PassedArgument | None:
+    name = task.passed.replaces_argument
+    return caller.argument(name) if name and task.may_remove else None
+
+
+def _is_done(caller: Caller, task: _Task) -> bool:
+    return caller.passes(task.passed.id)
+
+
+# Compose.
+
+
+def _compose(repair: _Repair, caller: Caller, task: _Task) -> list[Edit]:
+    text = repair.text
+    root = read_yaml(text).root
+    if root is None:
+        return []
+    secret_id = task.passed.id
+    if not _is_done(caller, task):
+        edit = _compose_secret(text, root, caller, secret_id)
+        return [edit] if edit else []
+    if root.mapping("secrets").get(secret_id) is None:
+        source = f"file: {task.file}" if task.file else f"environment: {task.environment}"
+        edit = _compose_definition(text, root, secret_id, source)
+        return [edit] if edit else []
+    argument = _argument(caller, task)
+    if argument is None:
+        return []
+    edit = layout.entry_removed(text, layout.path_to(root, argument.span))
+    return [edit] if edit else []
+
+
+def _compose_secret(text: str, root: Mapping, caller: Caller, secret_id: str) -> Edit | None:
+    service = root.mapping("services").mapping(caller.key[1])
+    pair = service.pair("build")
+    if pair is None or (pair.shared and not isinstance(pair.value, Mapping)):
+        return None
+    build = pair.value
+    if isinstance(build, Scalar):
+        if service.flow:
+            return Edit(build.span, f"{{context: {text[build.span.start : build.span.end]}, secrets: [{secret_id}]}}")
+        indent = layout.column(text, pair.key.span.start)
+        step = " " * layout.unit(text)
+        newline = layout.newline_of(text)
+        items = " " * layout.list_indent(text) + f"- {secret_id}"
+        written = text[build.span.start : build.span.end]
+        lines = [f"{step}context: {written}", f"{step}secrets:", f"{step}{items}"]
+        body = newline.join(" " * indent + line for line in lines)
+        end = text.find("\n", build.span.end)
+        end = len(text) if end < 0 else end - 1 if text[end - 1 : end] == "\r" else end
+        comment = text[build.span.end : end].rstrip()
+        return Edit(Span(pair.key.span.end + 1, end), comment + newline + body)
+    if not isinstance(build, Mapping):
+        return None
+    secrets = build.get("secrets")
+    if isinstance(secrets, Sequence):
+        return layout.item_behind(text, secrets, secret_id)
+    if secrets is not None:
+        return None
+    lines = ["secrets:", " " * layout.list_indent(text) + f"- {secret_id}"]
+    return layout.pair_behind(text, build, lines, f"secrets: [{secret_id}]")
+
+
+def _compose_definition(text: str, root: Mapping, secret_id: str, source: str) -> Edit | None:
+    step = " " * layout.unit(text)
+    pair = root.pair("secrets")
+    lines = [f"{secret_id}:", f"{step}{source}"]
+    if pair is not None and isinstance(pair.value, Mapping) and pair.value.pairs:
+        return layout.pair_behind(text, pair.value, lines, f"{secret_id}: {{{source}}}")
+    if pair is not None and (isinstance(pair.value, Null) or not getattr(pair.value, "pairs", True)):
+        newline = layout.newline_of(text)
+        body = newline.join(["secrets:", *(step + line for line in lines)])
+        return Edit(Span(pair.key.span.start, pair.span.end), body)
+    if pair is not None or root.flow:
+        return None
+    last = root.own[-1].span.end
+    blank = [] if "\n\n" not in text.replace("\r", "") and len(root.own) > 1 else [""]
+    return layout.lines_behind(text, last, 0, [*blank, "secrets:", *(step + line for line in lines)])
+
+
+# Bake.
+
+
+def _bake(repair: _Repair, caller: Caller, task: _Task) -> list[Edit]:
+    text = repair.text
+    source = (
+        f"type=file,id={task.passed.id},src={task.file}"
+        if task.file
+        else (f"type=env,id={task.passed.id},env={task.environment}")
+    )
+    owner = task.argument.owner if task.argument is not None and task.may_remove else caller.key[1]
+    argument = _argument(caller, task)
+    if repair.path.lower().endswith(".json"):
+        root = read_yaml(text).root
+        body = root.mapping("target").get(owner) if root is not None else None
+        if root is None or not isinstance(body, Mapping):
+            return []
+        if not _is_done(caller, task):
+            edit = _attribute_item(text, body, f'"{source}"', json=True)
+            return [edit] if edit else []
+        if argument is None:
+            return []
+        edit = layout.entry_removed(text, layout.path_to(root, argument.span))
+        return [edit] if edit else []
+    block = next((each for each in read_hcl(text).blocks if each.labels and each.labels[0].text == owner), None)
+    if block is None:
+        return []
+    if not _is_done(caller, task):
+        edit = _hcl_secret(text, block, f'"{source}"')
+        return [edit] if edit else []
+    return _hcl_argument_removed(text, block, argument.name) if argument is not None else []
+
+
+def _attribute_item(text: str, body: Mapping, item: str, *, json: bool) -> Edit | None:
+    secrets = body.get("secret")
+    if isinstance(secrets, Sequence):
+        return layout.item_behind(text, secrets, item)
+    return None if secrets is not None else layout.pair_behind(text, body, [], f'"secret": [{item}]')
+
+
+def _hcl_secret(text: str, block: Block, item: str) -> Edit | None:
+    body = block.body
+    secrets = body.get("secret")
+    if isinstance(secrets, Sequence):
+        return layout.item_behind(text, secrets, item)
+    if secrets is not None or "\n" not in text[block.span.start : block.span.end]:
+        return None
+    if not body.pairs:
+        start = layout.column(text, block.span.start)
+        return layout.lines_behind(text, block.body.span.start, start + layout.unit(text), [f"secret = [{item}]"])
+    anchor = body.pair("args") or body.pairs[-1]
+    indent = layout.column(text, anchor.span.start)
+    return layout.lines_behind(text, anchor.span.end, indent, [f"secret = [{item}]"])
+
+
+def _hcl_argument_removed(text: str, block: Block, name: str) -> list[Edit]:
+    args = block.body.pair("args")
+    if args is None or not isinstance(args.value, Mapping):
+        return []
+    pair = args.value.pair(name)
+    if pair is None:
+        return []
+    if len(args.value.pairs) == 1:
+        edit = layout.attribute_removed(text, args)
+    else:
+        edit = layout.attribute_removed(text, pair) or layout.entry_removed(
+            text, ((args.value, args.value.pairs.index(pair)),)
+        )
+    return [edit] if edit else []
+
+
+# GitHub workflows.
+
+
+def _action(repair: _Repair, caller: Caller, task: _Task) -> list[Edit]:
+    text = repair.text
+    if not isinstance(caller.site, tuple):
+        return []
+    step, inputs = caller.site
+    if not _is_done(caller, task):
+        edit = _list_entry(text, step, inputs, *_workflow_secret(repair, task))
+        return [edit] if edit else []
+    argument = _argument(caller, task)
+    pair = inputs.pair("build-args")
+    if argument is None or pair is None or not isinstance(pair.value, Scalar):
+        return []
+    if len([line for line in pair.value.text.splitlines() if line.strip()]) == 1:
+        edit = layout.entry_removed(text, ((inputs, inputs.own.index(pair)),)) if len(inputs.own) > 1 else None
+    elif pair.value.style == "block":
+        start = layout.line_start(text, argument.span.start)
+        edit = Edit(Span(start, layout.next_line(text, argument.span.end)), "")
+    else:
+        edit = None
+    return [edit] if edit else []
+
+
+def _workflow_secret(repair: _Repair, task: _Task) -> tuple[str, str]:
+    secret_id = task.passed.id
+    if task.file:
+        return "secret-files", f"{secret_id}={task.file}"
+    if task.argument is None:
+        return "secrets", f"{secret_id}=${{{{ secrets.{task.environment} }}}}"
+    if task.argument.kind is ValueKind.EXPRESSION and task.value is not None:
+        return "secrets", f"{secret_id}={task.value}"
+    return "secret-envs", f"{secret_id}={task.environment}"
+
+
+def _list_entry(text: str, step: Mapping, inputs: Mapping, key: str, entry: str) -> Edit | None:
+    """Adds an entry to an input that is a list, one a line."""
+    inner = " " * layout.unit(text)
+    pair = inputs.pair(key)
+    if pair is None:
+        if step.pair("with") is None:
+            return layout.pair_behind(text, step, ["with:", f"{inner}{key}: |", f"{inner}{inner}{entry}"], "")
+        if inputs.flow or not inputs.own:
+            return None
+        return layout.pair_behind(text, inputs, [f"{key}: |", f"{inner}{entry}"], "")
+    value = pair.value
+    if isinstance(value, Scalar) and value.style == "block" and value.text.strip():
+        last = value.content.source_offset(len(value.text.rstrip()) - 1)
+        first = value.content.source_offset(len(value.text) - len(value.text.lstrip()))
+        return layout.lines_behind(text, last, layout.column(text, first), [entry])
+    if isinstance(value, Scalar) and value.style == "plain" and "\n" not in text[value.span.start : value.span.end]:
+        newline = layout.newline_of(text)
+        lead = newline + " " * (layout.column(text, pair.key.span.start)) + inner
+        return Edit(value.span, "|" + lead + value.text + lead + entry)
+    return None
+
+
+# Command lines.
+
+
+def _command(repair: _Repair, caller: Caller, task: _Task) -> list[Edit]:
+    site = caller.site
+    if not isinstance(site, CommandLine):
+        return []
+    text = repair.text
+    name = task.passed.replaces_argument
+    where = next((each for each in site.arguments if each[0] == name), None) if name else None
+    done = _is_done(caller, task)
+    if done and where is None:
+        return []
+    if done and where is not None:
+        edit = _words_removed(text, site, where)
+        return [edit] if edit else []
+    secret_id = task.passed.id
+    option = f"--secret id={secret_id}," + (f"src={task.file}" if task.file else f"env={task.environment}")
+    edits: list[Edit] = []
+    if task.argument is not None and task.argument.kind is not ValueKind.ENVIRONMENT and not task.file:
+        prepared = _prepared(repair, caller, site, task)
+        if prepared is None:
+            return []
+        edits += prepared
+    if where is None:
+        return [*edits, insertion(site.script.source_offset(site.after_verb - 1) + 1, f" {option}")]
+    start, end = site.script.source_offset(where[1]), site.script.source_offset(where[2] - 1) + 1
+    return [*edits, Edit(Span(start, end), option)]
+
+
+def _prepared(repair: _Repair, caller: Caller, site: CommandLine, task: _Task) -> list[Edit] | None:
+    """What puts the value into the environment of the build command."""
+    value, text = task.value, repair.text
+    assert task.argument is not None
+    if value is None:
+        return []
+    expression = re.fullmatch(r"\$\{\{.*\}\}", value)
+    if caller.kind is CallerKind.WORKFLOW_RUN and "${{" in value:
+        step = _step_of(text, caller)
+        if step is None or expression is None:
+            return None
+        environment = step.get("env")
+        if isinstance(environment, Mapping):
+            if environment.get(task.environment) is not None:
+                return []
+            edit = layout.pair_behind(
+                text, environment, [f"{task.environment}: {value}"], f'{task.environment}: "{value}"'
+            )
+            return [edit] if edit else None
+        if environment is not None or step.flow:
+            return None
+        lines = ["env:", " " * layout.unit(text) + f"{task.environment}: {value}"]
+        run = step.pair("run")
+        if run is None:
+            return None
+        at = layout.line_start(text, run.key.span.start)
+        indent = layout.column(text, step.span.start)
+        if text[at : run.key.span.start].strip():
+            return [layout.lines_behind(text, step.span.end, indent, lines)]
+        newline = layout.newline_of(text)
+        return [insertion(at, "".join(" " * indent + line + newline for line in lines))]
+    if site.elevated:
+        # sudo hands its own environment on, not ours.
+        return None
+    word = value if value[:1] in "\"'" or _PLAIN.fullmatch(value) else f'"{value}"'
+    return [insertion(site.script.source_offset(site.first), f"{task.argument.name}={word} ")]
+
+
+def _step_of(text: str, caller: Caller) -> Mapping | None:
+    root = read_yaml(text).root
+    if root is None:
+        return None
+    _, job, number, _ = caller.key
+    body = root.mapping("jobs").mapping(job) if job else root.mapping("runs")
+    steps = body.get("steps")
+    step = steps.items[int(number)] if isinstance(steps, Sequence) and int(number) < len(steps.items) else None
+    return step if isinstance(step, Mapping) else None
+
+
+def _words_removed(text: str, site: CommandLine, where: tuple[str, int, int, int]) -> Edit | None:
+    """Takes an option out: with its line when it has one, else with the blanks in front of it."""
+    _, start, end, before = where
+    start, end = site.script.source_offset(start), site.script.source_offset(end - 1) + 1
+    first, following = layout.line_start(text, start), layout.next_line(text, end)
+    alone = not text[first:start].strip()
+    if alone and re.fullmatch(r"[ \t]*\\\r?\n", text[end:following]):
+        return Edit(Span(first, following), "")
+    return Edit(Span(site.script.source_offset(before - 1) + 1, end), "")
+
+
+_STEPS: dict[CallerKind, Callable[[_Repair, Caller, _Task], list[Edit]]] = {
+    CallerKind.COMPOSE: _compose,
+    CallerKind.BAKE: _bake,
+    CallerKind.WORKFLOW_ACTION: _action,
+    CallerKind.WORKFLOW_RUN: _command,
+    CallerKind.GITLAB: _command,
+    CallerKind.SCRIPT: _command,
+    CallerKind.MAKEFILE: _command,
+}
