@@ -6,7 +6,7 @@ import logging
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from buildhush.flow.facts import Facts, Hop, Sink, SourceKind
 from buildhush.flow.memo import Memo
 from buildhush.knowledge.catalogue import load_commands
 from buildhush.knowledge.commands import CommandKnowledge
+from buildhush.knowledge.values import hushed
 from buildhush.rules.api import Finding, Fix, Rule, Severity
 from buildhush.rules.registry import all_rules
 from buildhush.suppress import comment_fix, silence
@@ -139,14 +140,17 @@ def analyze(
         )
     reports, failed = _reports(facts, settings)
     kept, suppressed, comments = silence(tree, reports, settings, known_rules=all_rules().keys())
-    problems = [*_syntax_problems(tree), *(DocumentProblem(each.span, each.message, each.code) for each in comments)]
+    problems = [
+        *_syntax_problems(tree),
+        *(DocumentProblem(each.span, hushed(each.message), each.code) for each in comments),
+    ]
     return Analysis(
         text,
         tree,
         facts,
         tuple(kept),
         tuple(problems),
-        tuple(Suppressed(report, reason) for report, reason in suppressed),
+        tuple(Suppressed(report, hushed(reason)) for report, reason in suppressed),
         failed,
         context,
         settings,
@@ -167,7 +171,7 @@ def fixes(analysis: Analysis, report: Report) -> tuple[Fix, ...]:
         return ()
     for fix in candidates:
         if _holds(analysis, report, fix):
-            found.append(fix)
+            found.append(replace(fix, title=hushed(fix.title), note=hushed(fix.note)))
     return tuple(found)
 
 
@@ -290,12 +294,23 @@ def _reports(facts: Facts, settings: Settings) -> tuple[list[Report], tuple[str,
 def _report(rule: Rule, finding: Finding, facts: Facts, settings: Settings) -> Report:
     tree = facts.tree
     trail = tuple(
-        TrailStep(tree.absolute(hop.place.node, hop.place.span), hop.message)
+        TrailStep(tree.absolute(hop.place.node, hop.place.span), hushed(hop.message))
         for hop in finding.trail
         if tree.holds(hop.place.node)
     )
     span = tree.absolute(finding.place.node, finding.place.span)
+    finding = _hushed(finding)
     return Report(rule, finding, span, _severity(rule, finding, settings), trail)
+
+
+def _hushed(finding: Finding) -> Finding:
+    """The finding with no credential in its words: a path, an id or a bad option may be one."""
+    message, source = hushed(finding.message), finding.source
+    if source is not None and (name := hushed(source.name)) != source.name:
+        source = replace(source, name=name)
+    if message == finding.message and source is finding.source:
+        return finding
+    return replace(finding, message=message, source=source)
 
 
 def _severity(rule: Rule, finding: Finding, settings: Settings) -> Severity:
@@ -311,12 +326,13 @@ def _severity(rule: Rule, finding: Finding, settings: Settings) -> Severity:
 
 def _syntax_problems(tree: Dockerfile) -> list[DocumentProblem]:
     problems = [
-        DocumentProblem(problem.span, problem.message, "syntax") for problem in directive_problems(tree.directives)
+        DocumentProblem(problem.span, hushed(problem.message), "syntax")
+        for problem in directive_problems(tree.directives)
     ]
     for node, start in zip(tree.nodes, tree.starts, strict=True):
         found: Iterable[object] = getattr(node, "problems", ())
         for problem in found:
-            problems.append(DocumentProblem(problem.span.shifted(start), problem.message, "syntax"))  # type: ignore[attr-defined]
+            problems.append(DocumentProblem(problem.span.shifted(start), hushed(problem.message), "syntax"))  # type: ignore[attr-defined]
     return problems
 
 

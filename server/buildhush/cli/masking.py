@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from buildhush.engine import Analysis
-from buildhush.flow.facts import Facts
+from buildhush.flow.facts import Facts, SecretVariable
+from buildhush.knowledge.values import find_literals
 from buildhush.text.spans import Span
 
 SHORTEST_VALUE = 4
@@ -23,12 +24,15 @@ class Mask:
         self._text = text
         self._spans = tuple(sorted(set(spans)))
         found = {text[span.start : span.end].strip("\"'") for span in spans} | set(values)
+        # A private key goes over several lines, and a diff shows them one by one.
+        found |= {line.strip() for value in found if "\n" in value for line in value.split("\n")}
         self.values = tuple(sorted((value for value in found if len(value) >= SHORTEST_VALUE), key=len, reverse=True))
 
     @classmethod
     def of(cls, analysis: Analysis) -> Mask:
-        """What an analysis found to be a secret's value."""
-        return cls(analysis.text, tuple(secret_spans(analysis.facts)), tuple(_defaults(analysis.facts)))
+        """What an analysis found to be a secret's value, and what looks like one in places that no rule reads."""
+        found = (literal.span for literal in find_literals(analysis.text))
+        return cls(analysis.text, (*secret_spans(analysis.facts), *found), tuple(_defaults(analysis.facts)))
 
     def shown(self, span: Span) -> str:
         """A range of the text; hidden characters become asterisks one by one, so that columns stay."""
@@ -60,6 +64,17 @@ def secret_spans(facts: Facts) -> Iterator[Span]:
     for variable in (*facts.arguments, *facts.environment):
         if variable.literal and variable.pair.value is not None:
             yield facts.tree.absolute(variable.node, variable.pair.value.span)
+        yield from _global_default(facts, variable)
+
+
+def _global_default(facts: Facts, variable: SecretVariable) -> Iterator[Span]:
+    """The value in front of the first FROM that an `ARG NAME` of a stage takes over."""
+    declaration = variable.global_declaration
+    if declaration is None or not variable.literal:
+        return
+    for pair in declaration.pairs:
+        if pair.key.value == variable.name and pair.value is not None:
+            yield facts.tree.absolute(declaration, pair.value.span)
 
 
 def _defaults(facts: Facts) -> Iterator[str]:

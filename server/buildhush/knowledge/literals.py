@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -34,13 +34,27 @@ class LiteralFinding:
 
 def find_literals(text: str) -> tuple[LiteralFinding, ...]:
     """The credentials in `text`, in order, none overlapping another; references and placeholders are not among them."""
-    found = [*_known_tokens(text), *_url_credentials(text), *_private_keys(text), *_contexts(text)]
+    return _disjoint([*_known_tokens(text), *_url_credentials(text), *_private_keys(text), *_contexts(text)])
+
+
+def _disjoint(found: list[LiteralFinding]) -> tuple[LiteralFinding, ...]:
     kept: list[LiteralFinding] = []
     # A known token inside a URL is named by its own kind: the first of two that overlap stays.
     for finding in found:
         if not any(finding.span.overlaps(other.span) for other in kept):
             kept.append(finding)
     return tuple(sorted(kept, key=lambda finding: finding.span.start))
+
+
+@lru_cache(maxsize=4096)
+def hushed(text: str) -> str:
+    """A message with three asterisks in place of every credential that has a format of its own.
+
+    For messages that quote the user's words, which may be anything. Remembered: an unchanged finding says the same.
+    """
+    for finding in reversed(_disjoint([*_known_tokens(text), *_url_credentials(text)])):
+        text = text[: finding.span.start] + "***" + text[finding.span.end :]
+    return text
 
 
 @dataclass(frozen=True, slots=True)

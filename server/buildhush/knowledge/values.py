@@ -11,12 +11,12 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from buildhush.knowledge.literals import LiteralFinding, find_literals
+from buildhush.knowledge.literals import LiteralFinding, find_literals, hushed
 from buildhush.knowledge.names import NameVerdict, classify_name, split_words
 from buildhush.knowledge.placeholders import is_dummy, is_fill_in, is_reference, looks_random
 from buildhush.text.spans import Span
 
-__all__ = ["LiteralFinding", "ValueVerdict", "Verdict", "classify_value", "find_literals", "judge"]
+__all__ = ["LiteralFinding", "ValueVerdict", "Verdict", "classify_value", "find_literals", "hushed", "judge"]
 
 ValueKind = Literal[
     "empty",
