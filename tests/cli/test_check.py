@@ -391,3 +391,46 @@ def test_syntax_is_counted_not_listed(run: Run, folder: Path) -> None:
     outcome = run("check")
     assert outcome.status == 0
     assert outcome.out == ("note: 2 problems of syntax; `--format json` lists where\n\nNo leak found in 1 file.\n")
+
+
+def test_own_names_and_commands_of_the_configuration_hold(run: Run, folder: Path) -> None:
+    (folder / "Dockerfile").write_text(
+        "FROM a\nARG ACME_ACCESS\nARG MIRROR_TOKEN\nRUN x $ACME_ACCESS $MIRROR_TOKEN\n"
+        "RUN --mount=type=secret,id=t,env=T acme-login login $T\n"
+    )
+    before = run("check", "--format", "json").json["findings"]
+    assert [finding["source"]["name"] for finding in before] == ["MIRROR_TOKEN"]
+    (folder / ".buildhush.toml").write_text(
+        """\
+secret-names = ["acme_*"]
+public-names = ["MIRROR_*"]
+[commands.acme-login]
+stores = [{ when = ["login"], credential = ["arguments"], files = ["~/.acme/token"] }]
+"""
+    )
+    from buildhush.cli import analysis
+
+    analysis._nearest_configuration.cache_clear()
+    after = run("check", "--format", "json").json["findings"]
+    assert [(finding["rule"], finding["source"]["name"]) for finding in after] == [
+        ("secret-in-arg", "ACME_ACCESS"),
+        ("credential-stored-by-tool", "t"),
+    ]
+
+
+def test_a_bar_on_the_terminal_does_not_touch_the_results(folder: Path) -> None:
+    pty = pytest.importorskip("pty", reason="terminals of this kind are Unix")
+    for number in range(60):
+        write(folder, **{f"s{number}": LEAKS["argument"]})
+    command = [sys.executable, "-m", "buildhush", "check", "--color", "never"]
+    quiet = subprocess.run(command, capture_output=True, check=False)
+    leader, follower = pty.openpty()
+    try:
+        environment = {**os.environ, "TERM": "xterm"}
+        shown = subprocess.run(command, stdout=subprocess.PIPE, stderr=follower, check=False, env=environment)
+        os.close(follower)
+        terminal = os.read(leader, 65536)
+    finally:
+        os.close(leader)
+    assert b"checking" in terminal
+    assert (shown.returncode, shown.stdout) == (1, quiet.stdout)
