@@ -92,6 +92,16 @@ def needed_later(tree: Dockerfile, node: Instruction, path: str, without: tuple[
     return any(mentions(each.text, path) for each in after(tree, node) if each not in without)
 
 
+def folder_needed_later(tree: Dockerfile, node: Instruction, path: str) -> bool:
+    """Whether an instruction behind `node` names a folder that the file lies in; those of every image don't count."""
+    folder = path.rpartition("/")[0]
+    while folder.count("/") > 1:
+        if any(folder in each.text for each in after(tree, node)):
+            return True
+        folder = folder.rpartition("/")[0]
+    return False
+
+
 def runs_later(tree: Dockerfile, node: Instruction) -> bool:
     """Whether a RUN follows that could need what this one leaves behind."""
     return any(isinstance(each, Run) for each in after(tree, node))

@@ -182,7 +182,7 @@ def _names(text: str, name: str) -> bool:
 
 def mount_at_file(tree: Dockerfile, run: Run, command: ir.Simple, mount: Mount, path: str) -> tuple[Edit, ...] | None:
     """For a command that copies a mounted secret to `path` byte for byte: mount the secret there and drop the copy."""
-    if mount.target is None or not path.startswith("/") or "$" in path or not _is_copy(command, mount.target):
+    if mount.target is None or not path.startswith("/") or "$" in path or not is_copy(command, mount.target):
         return None
     dropped = drop_command(tree, run, command)
     if dropped is None or _is_whole(tree, run, dropped) or run.script is None:
@@ -202,7 +202,8 @@ def mount_at_file(tree: Dockerfile, run: Run, command: ir.Simple, mount: Mount, 
     return None if mounted is None else (*mounted, *dropped)
 
 
-def _is_copy(command: ir.Simple, source: str) -> bool:
+def is_copy(command: ir.Simple, source: str) -> bool:
+    """Whether a command copies the file `source` byte for byte and does nothing else."""
     words = [word.constant for word in command.words]
     if command_name(command) == "cp" and not command.redirects:
         operands = [word for word in words[1:] if word is None or not word.startswith("-")]

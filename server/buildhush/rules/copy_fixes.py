@@ -73,9 +73,11 @@ def _ignore_lines(facts: Facts, copied: CopiedSecret) -> tuple[FileLine, ...]:
 
 
 def _moved_readers(facts: Facts, copied: CopiedSecret, secret_id: str) -> tuple[tuple[Edit, ...], bool, Safety] | None:
+    if copied.destination is None:
+        return None
     readers: dict[int, tuple[Run, list[Place]]] = {}
     for reader in copied.readers:
-        if not isinstance(reader.node, Run) or not facts.tree.holds(reader.node):
+        if not isinstance(reader.node, Run):
             return None
         readers[id(reader.node)] = (reader.node, list(reader.places))
     removal = copied.removal
@@ -83,26 +85,34 @@ def _moved_readers(facts: Facts, copied: CopiedSecret, secret_id: str) -> tuple[
         entry = readers.setdefault(id(removal.run), (removal.run, []))
         if not any(place.span.overlaps(removal.place.span) for place in entry[1]):
             entry[1].append(removal.place)
+    return mounts_at_file(facts, list(readers.values()), copied.destination, secret_id)
+
+
+def mounts_at_file(
+    facts: Facts, readers: list[tuple[Run, list[Place]]], path: str, secret_id: str
+) -> tuple[tuple[Edit, ...], bool, Safety] | None:
+    """Mount a secret at `path` in every RUN that reads the file; commands that a mount makes needless go.
+
+    `readers`: the RUNs with the places where they name it. Answers the edits, whether any RUN got a mount, and how safe
+    that is; None when a RUN changes the file or can't be edited.
+    """
     edits: list[Edit] = []
     mounted = False
     safety = Safety.NEEDS_SECRET_FLAG
-    for run, places in readers.values():
-        split = _split(run, places, copied.destination) if copied.destination else None
-        if split is None:
-            return None
-        needless, reads = split
-        gone = drop_commands(facts.tree, run, needless)
-        if gone is None:
+    for run, places in readers:
+        split = _split(run, places, path) if facts.tree.holds(run) else None
+        gone = drop_commands(facts.tree, run, split[0]) if split else None
+        if split is None or gone is None:
             return None
         edits += gone
-        if not reads:
+        if not split[1]:
             continue
         mounted = True
         user = _user_options(facts, run)
-        if "mode" in user and ".ssh" in copied.destination:
+        if "mode" in user and ".ssh" in path:
             # ssh refuses a key that others can read.
             safety = Safety.UNSAFE
-        added = add_mount(facts.tree, run, secret_options(secret_id, target=copied.destination, **user))
+        added = add_mount(facts.tree, run, secret_options(secret_id, target=path, **user))
         if added is None:
             return None
         edits = [*added, *edits]

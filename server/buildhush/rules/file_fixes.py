@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from buildhush.dockerfile.nodes import Run
+from buildhush.dockerfile.nodes import Instruction, Run
 from buildhush.fixes.cleanup import append_removal, trap_removal
 from buildhush.fixes.scripts import command_name
-from buildhush.fixes.surroundings import needed_later, runs_later
-from buildhush.fixes.writes import drop_operand, drop_write, keep_in_memory, mount_at_file, secret_mount_named
-from buildhush.flow.facts import Facts, FileWrite, SourceKind
+from buildhush.fixes.surroundings import after, folder_needed_later, mentions, needed_later, runs_later
+from buildhush.fixes.writes import drop_operand, drop_write, is_copy, keep_in_memory, mount_at_file, secret_mount_named
+from buildhush.flow.facts import Facts, FileWrite, Place, Sink, SourceKind
 from buildhush.rules.api import Fix, Safety
+from buildhush.rules.copy_fixes import mounts_at_file
 from buildhush.shell import ir
 from buildhush.text.spans import Edit
 
 _LATER_PROGRAMS = "Check that no program reads the file when the container runs"
+_LATER_RUNS = "Check that no later RUN reads the file, which this one does not use itself"
 
 
 def written_path(facts: Facts, write: FileWrite) -> str | None:
@@ -39,12 +41,16 @@ def remove_at_the_end(facts: Facts, write: FileWrite) -> Iterator[Fix]:
     run, path = write.run, written_path(facts, write)
     if not isinstance(run, Run) or path is None or is_needed_later(facts, write):
         return
+    # A file that its own RUN does not use was made for somebody else.
+    own = write.read_again or write.removed_on_some_paths or not runs_later(facts.tree, run)
+    safe = own and not folder_needed_later(facts.tree, run, write.path)
+    safety, note = (Safety.SAFE, "") if safe else (Safety.UNSAFE, _LATER_RUNS)
     appended = append_removal(facts.tree, run, path, write.command, folder=write.is_folder)
     if appended is not None:
-        yield Fix(f"Remove `{path}` at the end of this RUN", Safety.SAFE, appended)
+        yield Fix(f"Remove `{path}` at the end of this RUN", safety, appended, note=note)
     trapped = None if write.is_folder else trap_removal(facts.tree, run, path)
     if trapped is not None:
-        yield Fix(f"Remove `{path}` whenever this RUN ends (trap)", Safety.SAFE, trapped)
+        yield Fix(f"Remove `{path}` whenever this RUN ends (trap)", safety, trapped, note=note)
 
 
 def leave_it_out(facts: Facts, write: FileWrite) -> Iterator[Fix]:
@@ -56,7 +62,8 @@ def leave_it_out(facts: Facts, write: FileWrite) -> Iterator[Fix]:
     if command_name(command) == "tee" and edits is None:
         edits = _without_operand(facts, write, run, command)
     if edits is not None:
-        yield Fix(f"Do not write `{write.shown_path}`", Safety.UNSAFE, edits, note=_LATER_PROGRAMS)
+        note = f"{_LATER_PROGRAMS}, nor a later RUN" if runs_later(facts.tree, run) else _LATER_PROGRAMS
+        yield Fix(f"Do not write `{write.shown_path}`", Safety.UNSAFE, edits, note=note)
 
 
 def _without_operand(facts: Facts, write: FileWrite, run: Run, command: ir.Simple) -> tuple[Edit, ...] | None:
@@ -90,6 +97,39 @@ def mount_it_there(facts: Facts, write: FileWrite) -> Iterator[Fix]:
         if alone
         else f"The file is there during this RUN only. {_LATER_PROGRAMS}, and that no later RUN needs it",
     )
+
+
+def mount_where_it_is_read(facts: Facts, write: FileWrite) -> Iterator[Fix]:
+    """For a file that this RUN copies a mounted secret to and later RUNs read: mount the secret in those."""
+    run, command = write.run, write.command
+    if not isinstance(run, Run) or command is None or len(write.sources) != 1 or write.read_again:
+        return
+    source = write.sources[0]
+    mount = secret_mount_named(run, source.name) if source.kind is SourceKind.SECRET_MOUNT else None
+    if mount is None or mount.target is None or not is_copy(command, mount.target) or "$" in write.path:
+        return
+    later = [each for each in after(facts.tree, run) if mentions(each.text, write.path)]
+    readers: list[tuple[Run, list[Place]]] = [(each, []) for each in later if isinstance(each, Run)]
+    dropped = drop_write(facts.tree, run, command)
+    if not later or len(readers) != len(later) or dropped is None:
+        return
+    moved = mounts_at_file(facts, readers, write.path, source.name)
+    if moved is None or not moved[1]:
+        return
+    # A file that stays in the exported image may be read by a program of the container.
+    gone_anyway = write.temporary or write.removal is not None or Sink.LAYER not in write.sinks
+    elsewhere = any(_in_another_stage(facts, run, each) for each in later)
+    safe = gone_anyway and not elsewhere and moved[2] is not Safety.UNSAFE
+    yield Fix(
+        f"Mount the secret at `{write.path}` in the RUNs that read it",
+        Safety.SAFE if safe else Safety.UNSAFE,
+        (*dropped, *moved[0]),
+        note="" if safe else _LATER_PROGRAMS,
+    )
+
+
+def _in_another_stage(facts: Facts, run: Run, other: Instruction) -> bool:
+    return facts.stages.stage_of(run) is not facts.stages.stage_of(other)
 
 
 def keep_folder_in_memory(facts: Facts, write: FileWrite) -> Iterator[Fix]:

@@ -36,7 +36,7 @@ from buildhush.fixes.writes import drop_command
 from buildhush.flow.facts import Area, CopiedSecret, Facts, FileWrite, Removal
 from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Safety, Severity
 from buildhush.rules.copy_fixes import mount_instead_of_copy
-from buildhush.rules.file_fixes import written_path
+from buildhush.rules.file_fixes import mount_where_it_is_read, written_path
 from buildhush.rules.wording import certainty_of, main_source, stage_name, stays, subject
 from buildhush.text.spans import Edit
 
@@ -76,6 +76,7 @@ def fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:
         edits = _moved_removal(facts, fact, fact.removal)
         if edits is not None:
             yield Fix("Remove the file in the RUN that writes it", Safety.SAFE, edits)
+        yield from mount_where_it_is_read(facts, fact)
     if isinstance(fact, CopiedSecret):
         yield from mount_instead_of_copy(facts, fact)
 

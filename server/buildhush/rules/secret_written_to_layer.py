@@ -32,7 +32,13 @@ from collections.abc import Iterable, Iterator
 
 from buildhush.flow.facts import Area, Facts, FileWrite
 from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Severity
-from buildhush.rules.file_fixes import keep_folder_in_memory, leave_it_out, mount_it_there, remove_at_the_end
+from buildhush.rules.file_fixes import (
+    keep_folder_in_memory,
+    leave_it_out,
+    mount_it_there,
+    mount_where_it_is_read,
+    remove_at_the_end,
+)
 from buildhush.rules.wording import certainty_of, main_source, stage_name, stays, subject
 
 
@@ -63,6 +69,7 @@ def fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:
     if not isinstance(write, FileWrite):
         return
     yield from mount_it_there(facts, write)
+    yield from mount_where_it_is_read(facts, write)
     if write.read_again or write.removed_on_some_paths:
         yield from remove_at_the_end(facts, write)
     yield from leave_it_out(facts, write)

@@ -31,7 +31,7 @@ from collections.abc import Iterable, Iterator
 
 from buildhush.flow.facts import Area, Facts, FileWrite
 from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Severity
-from buildhush.rules.file_fixes import keep_folder_in_memory, leave_it_out, remove_at_the_end
+from buildhush.rules.file_fixes import keep_folder_in_memory, leave_it_out, mount_where_it_is_read, remove_at_the_end
 from buildhush.rules.wording import certainty_of, main_source, stage_name, stays, subject
 
 
@@ -58,6 +58,7 @@ def fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:
     write = finding.subject
     if isinstance(write, FileWrite):
         yield from remove_at_the_end(facts, write)
+        yield from mount_where_it_is_read(facts, write)
         yield from keep_folder_in_memory(facts, write)
         yield from leave_it_out(facts, write)
 
