@@ -55,13 +55,15 @@ class InputFile:
 class ShellOptions:
     """How the shell was started: SHELL, a heredoc's `#!` line, or the default /bin/sh.
 
-    `is_bash`: `$(< file)` gives the file and `&>` redirects; in dash and busybox they do not (observed).
+    `is_posix`: a shell that is read here; PowerShell, cmd and other interpreters are opaque. `is_bash`: `$(< file)`
+    gives the file and `&>` redirects; in dash and busybox they do not (observed).
     """
 
     errexit: bool = False
     xtrace: bool = False
     pipefail: bool = False
     is_bash: bool = False
+    is_posix: bool = True
 
 
 class HasInput(Protocol):

@@ -32,6 +32,7 @@ class Memo:
     verdicts: dict[tuple[Instruction, int], tuple[str | None, Verdict]] = field(default_factory=dict)
     inputs: dict[tuple[int, str, str | None], tuple[StageState, Any]] = field(default_factory=dict)
     commands: Mapping[str, Any] | None = None
+    syntax: str | None = None
     first_state: StageState = field(default_factory=StageState)
     scripts_read: int = 0
     summaries_made: int = 0

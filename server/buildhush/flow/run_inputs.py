@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from buildhush.dockerfile.nodes import Mount, Run
 from buildhush.flow.facts import Certainty, Hop, Place, Source, SourceKind
@@ -130,24 +130,17 @@ def run_inputs(
     return inputs, Origins(run, state, secrets, environment, {**state.files, **extra} if extra else state.files)
 
 
-def is_posix(run: Run, state: StageState) -> bool:
-    """Whether the RUN's script is for a shell that we read; PowerShell, cmd and other interpreters are opaque."""
-    if run.interpreter is not None:
-        return _interpreter_name(run.interpreter) in _SHELLS
-    return state.shell_is_posix
-
-
-def shell_options(words: tuple[str, ...]) -> tuple[ShellOptions, bool]:
-    """What `SHELL [...]` asks for, and whether it is a shell that we read."""
+def shell_options(words: tuple[str, ...]) -> ShellOptions:
+    """What `SHELL [...]` or a `#!` line asks for."""
     if not words:
-        return ShellOptions(), True
+        return ShellOptions()
     name = posixpath.basename(words[0]).removesuffix(".exe")
     if name not in _SHELLS:
-        return ShellOptions(), False
+        return ShellOptions(is_posix=False)
     letters = "".join(word[1:] for word in words[1:] if word.startswith("-") and not word.startswith("--"))
     errexit = "e" in letters or "errexit" in words
     xtrace = "x" in letters or "xtrace" in words
-    return ShellOptions(errexit, xtrace, "pipefail" in words, name == "bash"), True
+    return ShellOptions(errexit, xtrace, "pipefail" in words, name == "bash")
 
 
 def _is_readable(mount: Mount, state: StageState) -> bool:
@@ -160,19 +153,11 @@ def _shell_of(run: Run, state: StageState, base_image: str) -> ShellOptions:
         words = tuple(run.interpreter.split())
         if words and posixpath.basename(words[0]) == "env":
             words = tuple(word for word in words[1:] if word != "-S")
-        return shell_options(words)[0]
+        return shell_options(words)
     shell = state.shell
     if not shell.is_bash and any(name in base_image for name in _BASH_AS_SH):
-        return ShellOptions(shell.errexit, shell.xtrace, shell.pipefail, True)
+        return replace(shell, is_bash=True)
     return shell
-
-
-def _interpreter_name(interpreter: str) -> str:
-    words = [word for word in interpreter.split() if word != "-S"]
-    if not words:
-        return "sh"
-    name = posixpath.basename(words[0])
-    return posixpath.basename(words[1]) if name == "env" and len(words) > 1 else name
 
 
 def _add(files: dict[str, StageFile], inputs: list[InputFile], path: str, file: StageFile) -> None:

@@ -64,7 +64,6 @@ class StageState:
     folder: str = "/"
     user: str | None = None
     shell: ShellOptions = field(default_factory=ShellOptions)
-    shell_is_posix: bool = True
     variables: Mapping[str, StageVariable] = field(default_factory=dict)
     files: Mapping[str, StageFile] = field(default_factory=dict)
     hidden: Mapping[str, StageFile] = field(default_factory=dict)

@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import Protocol
+from typing import Any, Protocol
 
 from buildhush.dockerfile.expansion import expand
 from buildhush.dockerfile.nodes import (
@@ -51,7 +51,7 @@ from buildhush.flow.inputs import RunInputs, Storage
 from buildhush.flow.machine import LogRecord
 from buildhush.flow.memo import Memo
 from buildhush.flow.mount_use import mount_facts
-from buildhush.flow.run_inputs import Origins, is_posix, run_inputs, shell_options
+from buildhush.flow.run_inputs import Origins, run_inputs, shell_options
 from buildhush.flow.stage_state import StageFile, StageState, StageVariable
 from buildhush.flow.summary import EMPTY, RunSummary, TaintedFile, still_holds, summarise
 from buildhush.flow.symbols import covered_by, display, is_below, is_temporary, resolve, symbol
@@ -122,12 +122,17 @@ class Walk:
     memo: Memo
     secret_name: Callable[[str], bool | None] = lambda name: None
     steps: list[tuple[Instruction, Stage, Step]] = field(default_factory=list)
+    steps_before: dict[Instruction, tuple[StageState, Any]] = field(default_factory=dict)
     final: dict[int, StageState] = field(default_factory=dict)
     caches: dict[str, dict[str, StageFile]] = field(default_factory=dict)
     globals: dict[str, tuple[Assignment, Pair]] = field(default_factory=dict)
 
     def run(self) -> None:
         """Take all steps."""
+        syntax = self.tree.directive("syntax")
+        self.memo.syntax = syntax.value if syntax is not None else None
+        # What a mount may say depends on the frontend: with another one no step is taken over, summaries still are.
+        self.steps_before = self.before.steps if self.memo.syntax == self.before.syntax else {}
         for instruction in self.stages.preamble:
             if isinstance(instruction, Assignment) and instruction.keyword == "ARG":
                 for pair in instruction.pairs:
@@ -145,7 +150,7 @@ class Walk:
             self.memo.first_state = state
             return state
         inherited = self.final[stage.base]
-        known = self.before.steps.get(node)
+        known = self.steps_before.get(node)
         if known is not None and known[0] is inherited:
             step: Step = known[1]
         else:
@@ -166,12 +171,12 @@ class Walk:
         return Step(after, crossings=(crossing,))
 
     def _take(self, instruction: Instruction, stage: Stage, state: StageState) -> StageState:
-        known = self.before.steps.get(instruction)
+        known = self.steps_before.get(instruction)
         if known is not None and known[0] is state and not _depends_on_more(instruction):
             step: Step = known[1]
             if isinstance(instruction, Run):
                 self.memo.summaries[instruction] = self.before.summaries[instruction]
-                self.memo.scripts[instruction] = self.before.scripts[instruction]
+                self._keep_script(instruction)
         else:
             self.memo.steps_made += 1
             step = self._step(instruction, instruction, stage, state)
@@ -203,8 +208,7 @@ class Walk:
             after = state if step.after is before else replace(state, triggered=replace(step.after, triggered=None))
             return replace(step, after=after, cache_writes=(), removals=())
         if isinstance(node, Command) and node.keyword == "SHELL":
-            options, posix = shell_options(tuple(word.value for word in node.exec_form or ()))
-            return Step(replace(state, shell=options, shell_is_posix=posix))
+            return Step(replace(state, shell=shell_options(tuple(word.value for word in node.exec_form or ()))))
         if isinstance(node, Simple):
             return self._simple(node, stage, state)
         return Step(state)
@@ -501,7 +505,7 @@ class Walk:
 
     def _run(self, node: Run, stage: Stage, state: StageState) -> Step:
         inputs, origins = self._inputs(node, stage, state)
-        summary = self._summary(node, inputs, state)
+        summary = self._summary(node, inputs)
         if summary.is_quiet and not node.mounts:
             return Step(state, summary=summary)
         to_source = _mapper(node, summary)
@@ -598,32 +602,31 @@ class Walk:
             self.memo.inputs[key] = (state, inputs)
         return inputs, origins
 
-    def _summary(self, node: Run, inputs: RunInputs, state: StageState) -> RunSummary:
+    def _summary(self, node: Run, inputs: RunInputs) -> RunSummary:
         known = self.before.summaries.get(node)
         if known is not None and still_holds(known[1], known[0], inputs):
-            self.memo.scripts[node] = self.before.scripts[node]
+            self._keep_script(node)
             self.memo.summaries[node] = known
             return known[1]
-        script = self.before.scripts.get(node)
-        if script is None:
-            script = _EMPTY_SCRIPT
-            if node.script is not None and is_posix(node, state):
+        self.memo.summaries_made += 1
+        if node.script is None:
+            summary = summarise(node, inputs, self.commands, reader.read, None)
+        elif not inputs.shell.is_posix:
+            summary = _OPAQUE
+        else:
+            script = self.before.scripts.get(node)
+            if script is None:
                 self.memo.scripts_read += 1
                 script = reader.read(node.script.text)
-        self.memo.scripts[node] = script
-        self.memo.summaries_made += 1
-        if node.script is not None and not is_posix(node, state):
-            summary = replace(EMPTY, opaque=True)
-        else:
-            summary = summarise(
-                node,
-                inputs,
-                self.commands,
-                reader.read,
-                script if node.script is not None else None,
-            )
+            self.memo.scripts[node] = script
+            summary = summarise(node, inputs, self.commands, reader.read, script)
         self.memo.summaries[node] = (inputs, summary)
         return summary
+
+    def _keep_script(self, node: Run) -> None:
+        script = self.before.scripts.get(node)
+        if script is not None:
+            self.memo.scripts[node] = script
 
     def _file_write(
         self, node: Run, stage: Stage, tainted: TaintedFile, origins: Origins, to_source: Callable[[Span], Span]
@@ -736,7 +739,7 @@ class Walk:
         return current.base_image or ""
 
 
-_EMPTY_SCRIPT = ir.Script(None, Span(0, 0))
+_OPAQUE = replace(EMPTY, opaque=True)
 
 
 def _depends_on_more(instruction: Instruction) -> bool:
