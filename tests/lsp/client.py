@@ -136,16 +136,23 @@ class Editor:
         self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._replies: dict[Any, Message] = {}
         self._next = 0
-        threading.Thread(target=self._read, daemon=True).start()
-        threading.Thread(target=self._read_errors, daemon=True).start()
+        self.may_fail = False
+        self._threads = [threading.Thread(target=each, daemon=True) for each in (self._read, self._read_errors)]
+        for thread in self._threads:
+            thread.start()
 
     def __enter__(self) -> Editor:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+        if kind is None and not self.may_fail:
+            # A handler that raised costs its own reply only, so a test could pass without noticing.
+            assert b" failed: " not in self.errors, bytes(self.errors).decode()
 
     # Life cycle.
 

@@ -11,6 +11,7 @@ from lsprotocol import types
 from buildhush.dockerfile.nodes import Instruction, Mount, MountOption, Run
 from buildhush.engine import Analysis, Report, fixes
 from buildhush.flow.facts import SecretVariable, Sink
+from buildhush.knowledge.values import hushed
 from buildhush.lsp.edits import title_of
 from buildhush.lsp.mount_options import ALIASES, MOUNT_OPTIONS, MOUNT_TYPES
 from buildhush.lsp.names import SECRET, VARIABLE
@@ -48,7 +49,7 @@ def hover(server: BuildhushServer, params: types.HoverParams) -> types.Hover | N
     if not cards:
         return None
     span = min((span for span, _ in cards), key=lambda span: span.end - span.start)
-    text = "\n\n---\n\n".join(text for _, text in cards)
+    text = hushed("\n\n---\n\n".join(text for _, text in cards))
     markdown = server.client.markdown_hover
     return types.Hover(
         contents=types.MarkupContent(

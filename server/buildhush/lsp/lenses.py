@@ -9,6 +9,7 @@ from lsprotocol import types
 
 from buildhush.dockerfile.nodes import From
 from buildhush.engine import build_command
+from buildhush.knowledge.values import hushed
 from buildhush.text.spans import Span
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def code_lenses(server: BuildhushServer, params: types.CodeLensParams) -> list[t
     where = server.positions(document).range_from_span(Span(start, start))
     lenses = []
     if analysis.facts.build_secrets:
-        lenses.append(_lens(where, command_for(document, analysis), COPY_COMMAND, document))
+        lenses.append(_lens(where, hushed(command_for(document, analysis)), COPY_COMMAND, document))
     if document.path is not None and (analysis.facts.build_secrets or analysis.reports):
         lenses.append(_lens(where, "Verify with a canary build", VERIFY_COMMAND, document))
     return lenses

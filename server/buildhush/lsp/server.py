@@ -140,7 +140,7 @@ class BuildhushServer(LanguageServer):
         """Settings, or files beside the Dockerfiles, have changed: everything is computed anew."""
         for document in self.documents:
             document.forget_analysis()
-            self._changed(document)
+            self._schedule(document)
         for method in sorted(self.client.refreshes):
             self.protocol.ask(method, None, _no_answer_needed)
 
@@ -217,6 +217,9 @@ class BuildhushServer(LanguageServer):
     def _changed(self, document: Document) -> None:
         if document.uri.endswith(".dockerignore"):
             self.configuration.files_changed(None)
+        self._schedule(document)
+
+    def _schedule(self, document: Document) -> None:
         if document.is_dockerfile and not self.client.pull_diagnostics:
             self._unpublished.setdefault(document.uri, time.monotonic())
             if len(self._unpublished) > 1 or self._overdue(document.uri):
