@@ -170,7 +170,10 @@ class Interpreter:
             state.functions[node.name] = node.body
             return Outcome(state, None)
         if isinstance(node, ir.Test):
-            for word in node.words:
+            for before, word in zip((None, *node.words), node.words, strict=False):
+                if before is not None and before.constant in ("-f", "-e", "-s", "-r"):
+                    tested = self.expander.value(word, state, context)
+                    self.evidence.paths_tested.add(self.files.path(tested.text, state))
                 self._trace(self.expander.value(word, state, context), word.span, state, context, None)
             return self._after(Outcome(state, state), context)
         for name in node.variables:

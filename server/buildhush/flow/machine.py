@@ -160,7 +160,8 @@ class Evidence:
 
     `read_records`: the write records whose file a later command names, by identity. `removed_paths`: every path that a
     command removed on some path. `words`: tainted variables and paths. `roots_read`: the secrets that some command
-    read. `missing_reads`: paths under /run/secrets that nothing mounts. `variables_named`: every variable that the
+    read. `missing_reads`: paths under /run/secrets that nothing mounts; `paths_tested`: paths
+    that the script asks for before it reads them. `variables_named`: every variable that the
     script names, with the places and whether they lie in a nested script. `variables_asked`, `paths_asked`: what the
     result depends on of the RUN's inputs. `programs`: names of commands run. `opaque`: something could not be read.
     """
@@ -171,6 +172,7 @@ class Evidence:
     words: dict[tuple[Span, str], Root] = field(default_factory=dict)
     roots_read: set[Root] = field(default_factory=set)
     missing_reads: dict[Span, str] = field(default_factory=dict)
+    paths_tested: set[str] = field(default_factory=set)
     variables_named: dict[str, list[tuple[Span, bool]]] = field(default_factory=dict)
     variables_set: set[str] = field(default_factory=set)
     variables_asked: set[str] = field(default_factory=set)

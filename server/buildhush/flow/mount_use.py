@@ -14,6 +14,7 @@ from buildhush.flow.stage_state import StageState
 from buildhush.flow.summary import RunSummary
 from buildhush.flow.symbols import resolve
 from buildhush.flow.taint import Root, RootKind
+from buildhush.flow.variables import EVERYTHING
 from buildhush.text.spans import Span
 
 _FRONTEND = re.compile(r"^docker(?:\.io)?/dockerfile:1\.(\d{1,4})(?:\.\d+)?(?:[-@].*)?$")
@@ -96,8 +97,9 @@ def mount_facts(
             continue
         path = resolve(expand(mount.target), state.folder, state.home) if mount.target is not None else None
         read = bool({Root(RootKind.MOUNT, mount.id), Root(RootKind.UNREADABLE, mount.id)} & summary.roots_read)
+        asked = mount.env is not None and bool({mount.env, EVERYTHING} & summary.variables_asked)
         elsewhere = path is not None and not path.startswith(SECRETS_FOLDER + "/")
-        mounts.append(SecretMount(run, stage, mount, path, read or may_read_anything or elsewhere, state.user))
+        mounts.append(SecretMount(run, stage, mount, path, read or asked or may_read_anything or elsewhere, state.user))
         problems += _unreadable(run, state, mount, path, read)
         problems += _frontend(run, mount, tree)
     given = [mount.path for mount in mounts if mount.path is not None]

@@ -17,6 +17,7 @@ class WriteRecord:
     """Which command put a secret into a file. Spans are in offsets of the script text.
 
     `via`: "redirect", "copy", "tool", "name" (the secret is part of the file's name), "edit" (changed in place).
+    `is_side_effect`: one of the further files that a tool keeps the same credential in.
     `text`: what was written, symbolic, when it is known.
     `store`: (command name, index of the Store in its knowledge, operands behind the subcommand) for a tool's own store.
     """
@@ -31,6 +32,7 @@ class WriteRecord:
     certain: bool = True
     is_folder: bool = False
     text: str | None = None
+    is_side_effect: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def apply_stores(
             continue
         target = next((operand for operand in call.operands if operand.taints), None)
         files = [file for file in (_chosen(arguments, store.files), *store.also) if file is not None]
-        for file in files:
+        for position, file in enumerate(files):
             path = stored_path(machine, file, arguments, rest, state)
             record = WriteRecord(
                 call.span,
@@ -49,6 +49,7 @@ def apply_stores(
                 store=(knowledge.name, index, tuple(operand.text for operand in rest)),
                 certain=file.certain,
                 is_folder=file.path.endswith("/"),
+                is_side_effect=position > 0,
             )
             machine.files.write(state, path, taints, record, append=True)
 

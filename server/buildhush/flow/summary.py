@@ -183,7 +183,7 @@ def _collect(machine: Interpreter, final: State | None) -> RunSummary:
         tuple(sorted(final.removed.items())) if final is not None else (),
         tuple((span, what, root) for (span, what), root in evidence.words.items()),
         frozenset(evidence.roots_read),
-        tuple(evidence.missing_reads.items()),
+        tuple((span, path) for span, path in evidence.missing_reads.items() if path not in evidence.paths_tested),
         tuple(dict.fromkeys(named)),
         frozenset(evidence.programs),
         evidence.opaque,

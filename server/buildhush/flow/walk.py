@@ -430,7 +430,9 @@ class Walk:
             origin = Source(SourceKind.FILE, display(names[0]), certainty, reason, place)
             hop = Hop(place, f"`{display(names[0])}` of the build context is copied")
             targets = [
-                _copied_path(destination, "/" + source.strip("./"), _relative_in(source, name), several, state)
+                _copied_path(
+                    destination, "/" + source.removeprefix("./").lstrip("/"), _relative_in(source, name), several, state
+                )
                 for name in names
             ]
             for target in targets:
@@ -510,13 +512,19 @@ class Walk:
             return Step(state, summary=summary)
         to_source = _mapper(node, summary)
         writes: list[FileWrite] = []
+        stores: set[tuple[Span, tuple[str, int]] | None] = set()
         cache_writes: list[tuple[str, str, StageFile]] = []
         files: dict[str, StageFile] | None = None
-        for tainted in summary.files:
+        for tainted in sorted(summary.files, key=lambda each: each.record.is_side_effect):
             write = self._file_write(node, stage, tainted, origins, to_source)
             if write is None:
                 continue
-            writes.append(write)
+            record = tainted.record
+            stored = (record.command_span, record.store[:2]) if record.store is not None else None
+            if stored is None or stored not in stores:
+                # A tool that keeps one credential in several files is one leak, at the first of them.
+                writes.append(write)
+            stores.add(stored)
             file = StageFile(tainted.path, write.sources, write.trail, write.is_folder)
             if tainted.cache is None:
                 files = dict(state.files) if files is None else files

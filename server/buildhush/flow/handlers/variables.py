@@ -120,6 +120,9 @@ def change_folder(machine: Interpreter, call: Call, state: State, context: Conte
 def compare(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome:
     """test and [: nothing gets out; two known strings decide."""
     texts = [operand.text for operand in call.operands if operand.text != "]"]
+    for option, operand in zip(texts, call.operands[1:], strict=False):
+        if option in ("-f", "-e", "-s", "-r"):
+            machine.evidence.paths_tested.add(machine.files.path(operand.text, state))
     note_operands(machine, call.operands, state, context)
     if len(texts) == 3 and texts[1] in ("=", "==", "!=") and is_known(texts[0]) and is_known(texts[2]):
         equal = (texts[0] == texts[2]) == (texts[1] != "!=")
