@@ -306,6 +306,20 @@ class TestBaseline:
         (folder / "known.json").write_text("{}")
         assert run("check").status == 2
 
+    def test_rules_and_lines_that_were_not_looked_at_keep_their_entries(self, run: Run, folder: Path) -> None:
+        write(folder, a=LEAKS["argument"], b=LEAKS["written"])
+        git(folder, "init", "-q")
+        git(folder, "add", ".")
+        git(folder, "commit", "-q", "-m", "one")
+        run("check", "--write-baseline", "known.json")
+        full = (folder / "known.json").read_text()
+        for options in (["--select", "secret-in-arg"], ["--ignore", "secret-in-arg"], ["--diff", "HEAD"]):
+            outcome = run("check", "--write-baseline", "known.json", *options)
+            assert (outcome.status, (folder / "known.json").read_text()) == (0, full)
+        (folder / "a" / "Dockerfile").write_text(LEAKS["argument"] + "RUN true\n")
+        outcome = run("check", "--write-baseline", "known.json", "--diff", "HEAD")
+        assert (outcome.status, (folder / "known.json").read_text()) == (0, full)
+
     def test_two_runs_write_the_same_bytes(self, run: Run, folder: Path) -> None:
         write(folder, a=LEAKS["argument"], b=LEAKS["written"])
         run("check", "--write-baseline", "one.json")

@@ -49,6 +49,10 @@ class Request:
     configuration: str | None = None
     with_fixes: bool = True
 
+    def wants(self, rule_id: str) -> bool:
+        """Whether the command line lets a rule report."""
+        return rule_id not in self.ignore and (self.select is None or rule_id in self.select)
+
 
 @dataclass(frozen=True, slots=True)
 class FileResult:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from buildhush.cli.files import UnreadableError, read_source, write_atomically
 from buildhush.cli.records import FindingRecord
@@ -35,7 +35,7 @@ class Baseline:
     def split(
         self, findings: Iterable[FindingRecord]
     ) -> tuple[tuple[FindingRecord, ...], tuple[FindingRecord, ...], Counter[Key]]:
-        """(new findings, known ones marked as silenced, how often each key was met)."""
+        """(new findings, known ones, how often each key was met)."""
         met: Counter[Key] = Counter()
         new: list[FindingRecord] = []
         known: list[FindingRecord] = []
@@ -43,15 +43,18 @@ class Baseline:
             key = key_of(finding, self.folder)
             if met[key] < self.counts[key]:
                 met[key] += 1
-                known.append(replace(finding, silenced=("baseline", "")))
+                known.append(finding)
             else:
                 new.append(finding)
         return tuple(new), tuple(known), met
 
-    def shrunk(self, met: Counter[Key], checked: Iterable[str]) -> Baseline:
-        """Without what is no longer found in the files that were checked."""
+    def shrunk(self, met: Counter[Key], checked: Iterable[str], looked_for: Callable[[str], bool]) -> Baseline:
+        """Without what is no longer found. Only files that were checked, and rules that were looked for, can tell."""
         files = {relative(file, self.folder) for file in checked}
-        counts = {key: min(count, met[key]) if key[0] in files else count for key, count in self.counts.items()}
+        counts = {
+            key: min(count, met[key]) if key[0] in files and looked_for(key[1]) else count
+            for key, count in self.counts.items()
+        }
         return Baseline(self.folder, Counter({key: count for key, count in counts.items() if count}))
 
 

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from buildhush.cli import baseline as baselines
 from buildhush.cli import formats, output, targets
@@ -68,15 +68,17 @@ def run(arguments: argparse.Namespace) -> int:
     checked = list(_with_progress(check_files(chosen, request, jobs), len(chosen), arguments))
     thresholds = {result.target.shown: result.fail_on for result in checked}
     results = _collected(checked, skipped)
-    if changes is not None:
-        from buildhush.cli import diff
-
-        results = _replaced(results, tuple(each for each in results.findings if diff.touches(each, changes)), ())
     try:
-        results = _after_baseline(results, known, arguments.write_baseline, checked)
+        # Before the lines are looked at, because a known finding on an unchanged line is still there.
+        results = _after_baseline(results, known, arguments.write_baseline, checked, request)
     except baselines.BaselineError as error:
         output.say(str(error))
         return 2
+    if changes is not None:
+        from buildhush.cli import diff
+
+        touched = tuple(finding for finding in results.findings if diff.touches(finding, changes))
+        results = replace(results, findings=touched)
     if not report(results, arguments):
         return 2
     return _status(results, found, arguments, thresholds)
@@ -127,14 +129,6 @@ class _CannotRunError(Exception):
     """Nothing can be checked; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """The baseline in force, and whether the file to write is there already."""
-
-    baseline: baselines.Baseline | None
-    shrinking: bool
-
-
 def _collected(checked: Sequence[FileResult], skipped: list[SkippedRecord]) -> Results:
     return stable(
         Results(
@@ -158,17 +152,15 @@ def _changes(base: str | None, chosen: Sequence[Target]) -> dict[str, tuple[rang
         raise _CannotRunError(f"--diff: {error}") from None
 
 
-def _baseline(arguments: argparse.Namespace, request: Request) -> _Known:
-    """The baseline named by --baseline, an existing one named by --write-baseline, or the configured one."""
-    file = arguments.baseline
-    writing = arguments.write_baseline
+def _baseline(arguments: argparse.Namespace, request: Request) -> baselines.Baseline | None:
+    """The baseline named by --baseline, else an existing one named by --write-baseline, else the configured one."""
+    file, writing = arguments.baseline, arguments.write_baseline
+    if file is None and writing is not None:
+        file = writing if os.path.exists(writing) else None
+    elif file is None:
+        file = _configured_baseline(request)
     try:
-        if file is None and writing is not None:
-            exists = os.path.exists(writing)
-            return _Known(baselines.read(writing) if exists else None, exists)
-        if file is None:
-            file = _configured_baseline(request)
-        return _Known(None if file is None else baselines.read(file), writing is not None and os.path.exists(writing))
+        return None if file is None else baselines.read(file)
     except baselines.BaselineError as error:
         raise _CannotRunError(str(error)) from None
 
@@ -181,29 +173,34 @@ def _configured_baseline(request: Request) -> str | None:
     return None if configuration.baseline is None else str(configuration.folder / configuration.baseline)
 
 
-def _after_baseline(results: Results, known: _Known, writing: str | None, checked: Sequence[FileResult]) -> Results:
-    files = [result.target.shown for result in checked if result.skipped is None]
-    if known.baseline is None:
+def _after_baseline(
+    results: Results,
+    known: baselines.Baseline | None,
+    writing: str | None,
+    checked: Sequence[FileResult],
+    request: Request,
+) -> Results:
+    if known is None:
         if writing is None:
             return results
         baselines.write(writing, baselines.of(writing, results.findings))
         output.say(f"wrote {len(results.findings)} findings to {writing}")
-        return _replaced(results, (), results.findings)
-    new, old, met = known.baseline.split(results.findings)
-    shrunk = known.baseline.shrunk(met, files)
-    gone = sum(known.baseline.counts.values()) - sum(shrunk.counts.values())
+        return _silenced(results, (), results.findings)
+    new, old, met = known.split(results.findings)
+    files = [result.target.shown for result in checked if result.skipped is None]
+    shrunk = known.shrunk(met, files, request.wants)
+    gone = sum(known.counts.values()) - sum(shrunk.counts.values())
     if writing is not None:
         baselines.write(writing, shrunk)
         output.say(f"{gone} findings left the baseline {writing}, {sum(shrunk.counts.values())} stay; none is added")
     elif gone:
         output.say(f"{gone} findings of the baseline are fixed; `--write-baseline` takes them off it")
-    return _replaced(results, new, old)
+    return _silenced(results, new, old)
 
 
-def _replaced(results: Results, findings: tuple[FindingRecord, ...], silenced: tuple[FindingRecord, ...]) -> Results:
-    from dataclasses import replace
-
-    marked = tuple(each if each.silenced is not None else replace(each, silenced=("baseline", "")) for each in silenced)
+def _silenced(results: Results, findings: tuple[FindingRecord, ...], known: tuple[FindingRecord, ...]) -> Results:
+    """The results with `findings` left and `known` silenced by the baseline."""
+    marked = tuple(replace(each, silenced=("baseline", "")) for each in known)
     return stable(replace(results, findings=findings, silenced=(*results.silenced, *marked)))
 
 
