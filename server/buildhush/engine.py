@@ -118,6 +118,20 @@ def analyze(
     if problem is not None:
         nothing = parse("")
         return Analysis(text, nothing, _no_facts(nothing), (), (problem,), context=context, settings=settings)
+    try:
+        return _analysed(text, context, settings, previous, edit)
+    except Exception as error:
+        _log.error("analysis failed: %s", _where(error))
+    tree = parse("")
+    return Analysis(text, tree, _no_facts(tree), (), (_FAILURE,), context=context, settings=settings)
+
+
+_FAILURE = DocumentProblem(Span(0, 0), "buildhush could not analyse this file (internal error)", "internal-error")
+
+
+def _analysed(
+    text: str, context: Context | None, settings: Settings, previous: Analysis | None, edit: Edit | None
+) -> Analysis:
     before = Memo()
     tree: Dockerfile | None = None
     if previous is not None and not (previous.problems and previous.tree.text != previous.text):
@@ -132,24 +146,20 @@ def analyze(
     except Exception as error:
         # The flow failed on this text: its syntax problems still stand, and the reader is told that no more is known.
         _log.error("analysis failed: %s", _where(error))
-        failure = DocumentProblem(
-            Span(0, 0), "buildhush could not analyse this file (internal error)", "internal-error"
-        )
-        return Analysis(
-            text, tree, _no_facts(tree), (), (*_syntax_problems(tree), failure), context=context, settings=settings
-        )
+        problems = (*_syntax_problems(tree), _FAILURE)
+        return Analysis(text, tree, _no_facts(tree), (), problems, context=context, settings=settings)
     reports, failed = _reports(facts, settings)
     kept, suppressed, comments = silence(tree, reports, settings, known_rules=all_rules().keys())
-    problems = [
+    problems = (
         *_syntax_problems(tree),
         *(DocumentProblem(each.span, hushed(each.message), each.code) for each in comments),
-    ]
+    )
     return Analysis(
         text,
         tree,
         facts,
         tuple(kept),
-        tuple(problems),
+        problems,
         tuple(Suppressed(report, hushed(reason)) for report, reason in suppressed),
         failed,
         context,

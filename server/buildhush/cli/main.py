@@ -83,4 +83,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         output.discard_standard_output()
         return STATUS_FOUND
+    except Exception as error:
+        # What an exception says may quote a file, so it is left out; the places in the code are what a report needs.
+        output.say(f"internal error, please report it:\n{_places(error)}")
+        return STATUS_FAILED
     return status
+
+
+def _places(error: Exception) -> str:
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)[-20:]
+    places = [f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
+    return "\n".join([*places, f"  {type(error).__name__}"])

@@ -1,0 +1,277 @@
+"""Nothing of a credential leaves the process, no file is read that need not be, and no one is called.
+
+The whole product runs on files with fresh credentials in every position, and every byte that it gives back is searched:
+standard output, standard error, files that it leaves in the temporary folder. Left out are exactly the places where the
+document's own text has to be: `edits[].text` of a fix in JSON and `replacements` in SARIF, text edits and the names of
+document symbols that the server gives to the editor that holds the document, the fixed file, and what `fix -` prints.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.lsp.client import EGLOT, NEOVIM, VS_CODE, Editor
+from tests.reliability.canaries import DOCKERFILES, Planted, given_away, plant
+
+FORMATS = ("human", "json", "sarif", "github", "gitlab")
+AUDITED = str(Path(__file__).with_name("audited.py"))
+EDITS = {"edits", "newText", "artifactChanges", "edit", "textEdit", "additionalTextEdits", "changes", "documentChanges"}
+
+
+def buildhush(
+    folder: Path, *arguments: str, given: bytes = b"", environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    temporary = folder / "temporary"
+    temporary.mkdir(exist_ok=True)
+    return subprocess.run(
+        [sys.executable, "-m", "buildhush", *arguments],
+        cwd=folder,
+        input=given,
+        capture_output=True,
+        timeout=60,
+        env={**os.environ, "TMPDIR": str(temporary), **(environment or {})},
+        check=False,
+    )
+
+
+def without_edits(value: Any) -> Any:
+    """JSON without what an edit writes."""
+    if isinstance(value, dict):
+        return {key: without_edits(each) for key, each in value.items() if key not in EDITS}
+    return [without_edits(each) for each in value] if isinstance(value, list) else value
+
+
+@pytest.fixture(params=DOCKERFILES)
+def planted(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Planted]:
+    found = plant(DOCKERFILES[request.param])
+    (tmp_path / "Dockerfile").write_text(found.text)
+    yield found
+    for path in (tmp_path / "temporary").rglob("*"):
+        assert not path.is_file() or not given_away(path.read_bytes(), found.canaries), path
+
+
+def test_check_in_every_format(planted: Planted, tmp_path: Path) -> None:
+    for name in FORMATS:
+        done = buildhush(tmp_path, "check", "--statistics", "--format", name, "Dockerfile")
+        assert done.returncode == 1, done.stderr
+        output = done.stdout
+        if name in ("json", "sarif"):
+            output = json.dumps(without_edits(json.loads(output))).encode()
+        assert given_away(output, planted.canaries) == [], name
+        assert given_away(done.stderr, planted.canaries) == [], name
+
+
+def test_the_search_does_find_what_is_given_away(planted: Planted) -> None:
+    positions = list(planted.canaries)
+    shouted = planted.text.upper().encode()
+    assert given_away(shouted, planted.canaries) == positions
+    assert given_away(planted.canaries[positions[0]][6:17].encode(), planted.canaries) == positions[:1]
+
+
+def test_a_baseline_and_standard_input(planted: Planted, tmp_path: Path) -> None:
+    buildhush(tmp_path, "check", "--write-baseline", "known.json", "Dockerfile")
+    assert given_away((tmp_path / "known.json").read_bytes(), planted.canaries) == []
+    done = buildhush(tmp_path, "check", "-", given=planted.text.encode())
+    assert given_away(done.stdout + done.stderr, planted.canaries) == []
+
+
+@pytest.mark.parametrize("options", [("--diff",), ("--diff", "--unsafe", "--color", "always"), ("--unsafe",)])
+def test_fix(planted: Planted, tmp_path: Path, options: tuple[str, ...]) -> None:
+    done = buildhush(tmp_path, "fix", *options, "Dockerfile")
+    assert done.returncode in (0, 1), done.stderr
+    assert given_away(done.stdout + done.stderr, planted.canaries) == []
+
+
+def test_a_configuration_file_with_credentials_in_it(tmp_path: Path) -> None:
+    planted = plant('[rules]\nselect = "@token:select"\nnonsense = "@token:value"\n@token:broken-line\n')
+    (tmp_path / ".buildhush.toml").write_text(planted.text)
+    (tmp_path / "Dockerfile").write_text("FROM a\n")
+    for name in FORMATS:
+        done = buildhush(tmp_path, "check", "--format", name, "Dockerfile")
+        assert given_away(done.stdout + done.stderr, planted.canaries) == [], name
+    (tmp_path / ".buildhush.toml").write_text("\n".join(planted.text.split("\n")[:3]))
+    done = buildhush(tmp_path, "check", "Dockerfile")
+    assert given_away(done.stdout + done.stderr, planted.canaries) == []
+
+
+CRASHING = """
+import sys
+import buildhush.{module} as module
+
+def crash(*arguments, **keywords):
+    raise ValueError("could not read " + {text})
+
+setattr(module, "{function}", crash)
+from buildhush.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "text"),
+    [
+        ("engine", "gather", "arguments[0].text"),
+        ("engine", "parse", "str(arguments[0])"),
+        ("engine", "silence", "arguments[0].text"),
+        ("cli.analysis", "analyze", "str(arguments)"),
+        ("cli.formats", "render", "str(arguments)"),
+    ],
+)
+def test_a_crash_quotes_nothing(planted: Planted, tmp_path: Path, module: str, function: str, text: str) -> None:
+    code = CRASHING.format(module=module, function=function, text=text)
+    done = subprocess.run(
+        [sys.executable, "-c", code, "check", "Dockerfile"], cwd=tmp_path, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode != 0
+    assert given_away(done.stdout + done.stderr, planted.canaries) == []
+
+
+@pytest.mark.parametrize("level", ["error", "info", "debug"])
+@pytest.mark.parametrize("profile", [VS_CODE, NEOVIM, EGLOT], ids=["vs-code", "neovim", "eglot"])
+def test_the_server(planted: Planted, tmp_path: Path, profile: dict[str, Any], level: str) -> None:
+    command = (sys.executable, "-m", "buildhush", "lsp", "--log-level", level)
+    uri = (tmp_path / "Dockerfile").as_uri()
+    answers: dict[str, Any] = {}
+    with Editor(profile, command) as editor:
+        editor.start(rootUri=tmp_path.as_uri())
+        editor.open(planted.text, uri)
+        found = editor.diagnostics(uri)
+        assert found
+        answers["diagnostics"] = found
+        document = {"textDocument": {"uri": uri}}
+        last = {"line": planted.text.count("\n"), "character": 0}
+        everything = {"start": {"line": 0, "character": 0}, "end": last}
+        for method in ("foldingRange", "codeLens", "semanticTokens/full"):
+            answers[method] = editor.request(f"textDocument/{method}", document)
+        answers["inlayHint"] = editor.request("textDocument/inlayHint", {**document, "range": everything})
+        answers["symbols"] = [
+            {**symbol, "name": "", "children": []} for symbol in editor.request("textDocument/documentSymbol", document)
+        ]
+        for line, text in enumerate(planted.text.split("\n")):
+            for character in range(0, len(text) + 1, 7):
+                answers[f"hover {line}:{character}"] = editor.at("textDocument/hover", uri, line, character)
+        for each in found:
+            actions = editor.actions(uri, each["range"], [each])
+            answers[f"actions {each['range']}"] = without_edits(actions)
+            for action in actions:
+                if "edit" not in action and "data" in action:
+                    answers[f"resolved {action['title']}"] = without_edits(editor.request("codeAction/resolve", action))
+        # A bad request that quotes the text, and an edit that lies nowhere.
+        for method in ("textDocument/hover", "textDocument/rename", "textDocument/codeAction"):
+            identifier = editor.begin(method, {"textDocument": planted.text, "position": planted.text})
+            editor.wait(lambda identifier=identifier: identifier in editor._replies, "an error")  # type: ignore[misc]
+            answers[f"error of {method}"] = editor._replies.pop(identifier)
+        editor.change(uri, 2, {"text": planted.text, "range": "nonsense"})
+        editor.write(b"Content-Length: %d\r\n\r\n%b" % (len(planted.text.encode()), planted.text.encode()))
+        answers["notifications"] = editor.messages
+        assert editor.end() == 0
+        shown = {name: given_away(json.dumps(each).encode(), planted.canaries) for name, each in answers.items()}
+        # A secret's id is a name: the build command has to hold it, and the hint says where it is mounted.
+        for name in ("codeLens", "inlayHint"):
+            assert set(shown.pop(name)) <= {"secret-id"}
+        assert {name: positions for name, positions in shown.items() if positions} == {}
+        assert given_away(bytes(editor.errors), planted.canaries) == []
+
+
+# What it touches.
+
+
+def recorded(folder: Path, *arguments: str, given: bytes = b"") -> list[list[str]]:
+    """What the interpreter did, from an audit hook."""
+    record = folder.parent / f"{folder.name}.record"
+    record.unlink(missing_ok=True)
+    done = subprocess.run(
+        [sys.executable, AUDITED, str(record), *arguments], cwd=folder, input=given, capture_output=True, check=False
+    )
+    assert done.returncode in (0, 1), done.stderr
+    return [json.loads(line) for line in record.read_text().splitlines()]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """A workspace with links out of it, and credentials outside."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "Dockerfile").write_text("FROM a\nARG NPM_TOKEN\nRUN echo $NPM_TOKEN\n")
+    (outside / ".env").write_text("TOKEN=x\n")
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (inside / "Dockerfile").write_text(
+        "FROM a\nCOPY . /app\nCOPY linked /x\nRUN cat /app/.env > /app/y\nCOPY id_rsa /r\n"
+    )
+    (inside / ".env").write_text("TOKEN=x\n")
+    (inside / "id_rsa").write_text("x\n")
+    (inside / "linked").symlink_to(outside)
+    (inside / "Dockerfile.linked").symlink_to(outside / "Dockerfile")
+    (inside / ".dockerignore").write_text("node_modules\n")
+    return inside
+
+
+def opened(events: list[list[str]], folder: Path) -> set[str]:
+    """Paths below `folder` whose content was read."""
+    found = set()
+    for event in events:
+        if event[0] == "open":
+            path = os.path.realpath(os.path.join(folder / "inside", event[1]))
+            if path.startswith(os.path.realpath(folder) + os.sep):
+                found.add(os.path.relpath(path, os.path.realpath(folder)))
+    return found
+
+
+QUIET = ("socket.", "subprocess.", "os.fork", "os.exec", "os.posix_spawn", "os.spawn", "os.system")
+
+
+def test_check_calls_no_one_and_reads_the_dockerfile_only(workspace: Path) -> None:
+    events = recorded(workspace, "check", "--jobs", "1", ".")
+    assert [event for event in events if event[0].startswith(QUIET)] == []
+    read = opened(events, workspace.parent)
+    assert "inside/Dockerfile" in read
+    assert read <= {
+        "inside/Dockerfile",
+        "inside/.dockerignore",
+        "inside/.buildhush.toml",
+        "inside/pyproject.toml",
+        ".buildhush.toml",
+        "pyproject.toml",
+    }
+    listed = {
+        os.path.realpath(os.path.join(workspace, event[1]))
+        for event in events
+        if event[0] in ("os.listdir", "os.scandir")
+    }
+    assert os.path.realpath(workspace.parent / "outside") not in listed
+
+
+def test_the_server_calls_no_one_and_reads_no_secret(workspace: Path) -> None:
+    record = workspace.parent / "server.record"
+    uri = (workspace / "Dockerfile").as_uri()
+    command = (sys.executable, AUDITED, str(record), "lsp")
+    with Editor(NEOVIM, command) as editor:
+        editor.start(rootUri=workspace.as_uri())
+        editor.open((workspace / "Dockerfile").read_text(), uri)
+        found = editor.diagnostics(uri)
+        assert found
+        for each in found:
+            editor.actions(uri, each["range"], [each])
+        editor.at("textDocument/hover", uri, 1, 2)
+        assert editor.end() == 0
+    events = [json.loads(line) for line in record.read_text().splitlines()]
+    assert [event for event in events if event[0].startswith(QUIET)] == []
+    read = opened(events, workspace.parent)
+    assert "outside/Dockerfile" not in read
+    assert not {path for path in read if path.endswith((".env", "id_rsa"))}
+    assert not {path for path in read if path.startswith("outside")}
+
+
+def test_temporary_files_are_gone(workspace: Path) -> None:
+    done = buildhush(workspace, "fix", "--unsafe", "Dockerfile")
+    assert done.returncode in (0, 1), done.stderr
+    assert list((workspace / "temporary").iterdir()) == []
+    assert not [path for path in workspace.iterdir() if path.name.startswith(".buildhush-")]
