@@ -448,3 +448,25 @@ def test_a_bar_on_the_terminal_does_not_touch_the_results(folder: Path) -> None:
         os.close(leader)
     assert b"checking" in terminal
     assert (shown.returncode, shown.stdout) == (1, quiet.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the crash is played in forked processes")
+def test_a_process_that_dies_costs_one_file(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from buildhush.cli import analysis
+
+    real_analyze = analysis.analyze
+
+    def crashing(text: str, **options: object) -> object:
+        if "BOOM" in text:
+            os._exit(11)
+        return real_analyze(text, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(analysis, "analyze", crashing)
+    for number in range(6):
+        write(folder, **{f"s{number}": LEAKS["argument"]})
+    write(folder, s3="FROM a\nRUN BOOM\n")
+    outcome = run("check", "--format", "json", "--jobs", "2")
+    assert outcome.status == 1
+    assert outcome.json["files"]["checked"] == 5
+    assert outcome.json["files"]["skipped"] == [{"file": "s3/Dockerfile", "reason": "the process that checked it died"}]
+    assert len(outcome.json["findings"]) == 5
