@@ -240,10 +240,8 @@ def secret_mount_named(run: Run, id: str) -> Mount | None:
 
 
 def tracing_off(tree: Dockerfile, run: Run, option: ir.Word, command: ir.Simple) -> tuple[Edit, ...] | None:
-    """Take the `x` out of `set -ex`, or the whole `set -x` out of the script."""
-    if command_name(command) != "set":
-        return None
-    if option.constant == "-x" and len(command.words) == 2:
+    """Take the `x` out of `set -ex` and `bash -xc`, or the whole `set -x` out of the script."""
+    if command_name(command) == "set" and option.constant == "-x" and len(command.words) == 2:
         return drop_command(tree, run, command)
     return strip_letter(tree, run, option, "x")
 

@@ -24,6 +24,9 @@ _CHANGING = frozenset(("mv", "sed", "tee", "truncate", "install", "dos2unix"))
 _IMPLICIT_READERS = frozenset(
     ("git", "ssh", "scp", "sftp", "rsync", "curl", "wget", "aws", "go", "cargo", "mvn", "gradle")
 )
+# Clients read their own files and what they are given, not the files of a project.
+_CLIENTS = frozenset(("curl", "wget", "docker", "echo", "true", "cd", "mkdir", "tar", "unzip", "export", "set"))
+_OF_CLIENTS = frozenset((".netrc", ".curlrc", ".wgetrc", "config.json"))
 _IMPLICIT_READERS |= frozenset(("npm", "npx", "yarn", "pnpm", "pip", "pip3", "uv", "poetry", "bundle", "composer"))
 
 
@@ -79,13 +82,22 @@ def _moved_readers(facts: Facts, copied: CopiedSecret, secret_id: str) -> tuple[
     for reader in copied.readers:
         if not isinstance(reader.node, Run):
             return None
-        readers[id(reader.node)] = (reader.node, list(reader.places))
+        if reader.places or not _reads_own_files_only(reader.node, copied.destination):
+            readers[id(reader.node)] = (reader.node, list(reader.places))
     removal = copied.removal
     if removal is not None:
         entry = readers.setdefault(id(removal.run), (removal.run, []))
         if not any(place.span.overlaps(removal.place.span) for place in entry[1]):
             entry[1].append(removal.place)
     return mounts_at_file(facts, list(readers.values()), copied.destination, secret_id)
+
+
+def _reads_own_files_only(run: Run, path: str) -> bool:
+    """Whether a RUN that does not name the file calls only programs that would not look for it by themselves."""
+    body = body_of(run)
+    if body is None or path.rsplit("/", 1)[-1] in _OF_CLIENTS:
+        return False
+    return all(command_name(each) in _CLIENTS for each in commands(body))
 
 
 def mounts_at_file(
@@ -142,7 +154,7 @@ def _split(run: Run, places: list[Place], destination: str) -> tuple[list[ir.Sim
         written = run.script.text[command.span.start : command.span.end]
         (named if by_place or mentions(written, destination) else rest).append(command)
     needless: list[ir.Simple] = []
-    reads = not places or not named
+    reads = not named
     for command in named:
         name = command_name(command)
         operands = [word for word in command.words[1:] if not (word.constant or "").startswith("-")]

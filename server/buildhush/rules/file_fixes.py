@@ -42,7 +42,7 @@ def remove_at_the_end(facts: Facts, write: FileWrite) -> Iterator[Fix]:
     if not isinstance(run, Run) or path is None or is_needed_later(facts, write):
         return
     # A file that its own RUN does not use was made for somebody else.
-    own = write.read_again or write.removed_on_some_paths or not runs_later(facts.tree, run)
+    own = write.read_again or write.removed_on_some_paths or write.tool is not None or not runs_later(facts.tree, run)
     safe = own and not folder_needed_later(facts.tree, run, write.path)
     safety, note = (Safety.SAFE, "") if safe else (Safety.UNSAFE, _LATER_RUNS)
     appended = append_removal(facts.tree, run, path, write.command, folder=write.is_folder)

@@ -29,7 +29,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from buildhush.fixes.scripts import body_of, command_name, commands, inserted, still_accepted
+from buildhush.fixes.scripts import SHELLS, body_of, command_name, commands, inserted, still_accepted
 from buildhush.fixes.writes import drop_operand, drop_write, strip_letter, tracing_off
 from buildhush.flow.facts import Facts, LogWrite, Sink
 from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Safety, Severity
@@ -95,7 +95,7 @@ def _word_at(write: LogWrite) -> tuple[ir.Simple, ir.Word] | None:
             if write.option is not None:
                 if write.option.node.text is write.run.text and script.source_span(word.span) == write.option.span:
                     return command, word
-            elif command_name(command) == "set" and re.fullmatch(r"-[a-z]*x[a-z]*", word.constant or ""):
+            elif command_name(command) in ("set", *SHELLS) and re.fullmatch(r"-[a-z]*x[a-z]*", word.constant or ""):
                 return command, word
     return None
 
