@@ -228,7 +228,7 @@ def _caller(
         place.file,
         place.kind,
         (*place.key, str(count)),
-        place.name or "build command",
+        place.name or f"`{os.path.basename(words[max(verb - 1, 0)].constant or '')} {words[verb].constant}`",
         script.source_span(Span(words[max(verb - 1, 0)].span.start, min(after_verb, stop))),
         places,
         found.get("target"),

@@ -77,6 +77,18 @@ def file_edits(
     return FileEdits(file.path, edits, f"Pass the secret {flags} in {names}", tuple(dict.fromkeys(repair.notes)))
 
 
+def edits_without_argument(
+    file: CallerFile, caller: Caller, name: str, read_text: ReadText, root: str | None = None
+) -> FileEdits | None:
+    """The edits after which one caller no longer passes a build argument; None when it can't be taken out."""
+    if file.problems:
+        return None
+    repair = _Repair(file, read_text, root)
+    repair.run(caller, PassedSecret("", replaces_argument=name), (caller,))
+    edits = layout.difference(file.text, repair.text)
+    return FileEdits(file.path, edits, f"No longer pass `{name}` in {caller.name}") if edits else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Task:
     """One secret for one caller, with where its value comes from, found before the argument goes."""
@@ -148,7 +160,8 @@ def _argument(caller: Caller, task: _Task) -> PassedArgument | None:
 
 
 def _is_done(caller: Caller, task: _Task) -> bool:
-    return caller.passes(task.passed.id)
+    """Whether the secret is passed. A task without an id only takes the argument away."""
+    return not task.passed.id or caller.passes(task.passed.id)
 
 
 # Compose.
@@ -163,7 +176,7 @@ def _compose(repair: _Repair, caller: Caller, task: _Task) -> list[Edit]:
     if not _is_done(caller, task):
         edit = _compose_secret(text, root, caller, secret_id)
         return [edit] if edit else []
-    if root.mapping("secrets").get(secret_id) is None:
+    if secret_id and root.mapping("secrets").get(secret_id) is None:
         source = f"file: {task.file}" if task.file else f"environment: {task.environment}"
         edit = _compose_definition(text, root, secret_id, source)
         return [edit] if edit else []

@@ -1,0 +1,528 @@
+"""Leaks and mistakes that only show when a Dockerfile is read together with the files that build it.
+
+A finding stands where the reader must act: at a build argument or a secret of a caller, or at a mount of the
+Dockerfile that no caller serves. Nothing here reads a secret's value or puts one into a message.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from buildhush.companions.callers import Caller, CallerKind, PassedArgument, PassedSecretUse, ValueKind
+from buildhush.companions.dockerignore import append_entries, ignore_files, matches_source, read_rules
+from buildhush.companions.index import CallerIndex, LinkedCaller
+from buildhush.companions.repairs import FileEdits, caller_edits, edits_without_argument, file_edits
+from buildhush.companions.workflows import repository_of
+from buildhush.config import Settings
+from buildhush.dockerfile.nodes import Assignment, Copy, Mount, Onbuild, Run
+from buildhush.engine import Analysis, Report, fixes
+from buildhush.fixes.invocation import secret_id_for_variable
+from buildhush.fixes.syntax import Frontend, frontend
+from buildhush.flow.facts import Certainty, Sink, SourceKind
+from buildhush.knowledge.values import Verdict, judge
+from buildhush.rules.api import PassedSecret, Safety, Severity
+from buildhush.text.spans import Span
+
+BUILD_ARG = "secret-in-build-arg"
+UNUSED = "unused-secret-mount"
+INEFFECTIVE = "secret-mount-ineffective"
+IN_CONTEXT = "context-copies-secret"
+CROSSES = "secret-crosses-stage"
+
+AnalysisOf = Callable[[str], "Analysis | None"]
+"""The analysis of a Dockerfile by its path; None when it can't be read."""
+
+# BuildKit itself reads these secrets, for ADD and for git contexts.
+_READ_BY_BUILDKIT = re.compile(r"(?:HTTP_AUTH_(?:TOKEN|HEADER)|GIT_AUTH_(?:TOKEN|HEADER))(?:[_.].*)?")
+_FROM_STORE = re.compile(r"\$\{\{\s*secrets\.([A-Za-z_]\w*)\s*\}\}")
+_COMMENT = re.compile(
+    r"(?:#|//)[ \t]*buildhush[ \t]*:[ \t]*(ignore|ignore-file)[ \t]*=[ \t]*([\w, -]*?)(?:[ \t]--.*)?$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedPlace:
+    """A place in some file that explains a finding. `span` in offsets of that file's text."""
+
+    file: str
+    span: Span
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompanionFix:
+    """One repair over any number of files. `files`: the Dockerfile's part among them."""
+
+    title: str
+    safety: Safety
+    files: tuple[FileEdits, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CompanionFinding:
+    """One finding in `file`. `source`: kind and name. `subject`: what `fixes_of` needs."""
+
+    file: str
+    span: Span
+    rule: str
+    severity: Severity
+    certainty: Certainty
+    message: str
+    sinks: tuple[Sink, ...]
+    source: tuple[SourceKind, str] | None
+    related: tuple[RelatedPlace, ...] = ()
+    unnecessary: bool = False
+    subject: object = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Argument:
+    caller: Caller
+    argument: PassedArgument
+    link: LinkedCaller | None
+    declared: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Unserved:
+    dockerfile: str
+    secret: PassedSecret
+
+
+@dataclass(frozen=True, slots=True)
+class _Exposed:
+    dockerfile: str
+    context: str
+    path: str
+
+
+def findings_in(
+    index: CallerIndex, path: str, analysis_of: AnalysisOf, settings: Settings | None = None
+) -> tuple[CompanionFinding, ...]:
+    """The findings that stand in one companion file, by position. Never raises for what files hold."""
+    settings = settings or Settings()
+    file = index.file(path)
+    if file is None:
+        return ()
+    found: dict[tuple[Span, str], CompanionFinding] = {}
+    for caller, link in index.callers_in(path):
+        analysis = analysis_of(link.dockerfile) if link is not None else None
+        for finding in _of_caller(index, caller, link, analysis, settings):
+            found.setdefault((finding.span, finding.rule), finding)
+    return _kept(found.values(), file.text, settings)
+
+
+def findings_for(
+    index: CallerIndex, dockerfile: str, analysis: Analysis, settings: Settings | None = None
+) -> tuple[CompanionFinding, ...]:
+    """The findings that stand in a Dockerfile because of its callers. They are not silenced by comments here."""
+    settings = settings or analysis.settings
+    if not settings.wants(INEFFECTIVE):
+        return ()
+    return tuple(_unserved(index, dockerfile, analysis, settings))
+
+
+def fixes_of(index: CallerIndex, finding: CompanionFinding, analysis_of: AnalysisOf) -> tuple[CompanionFix, ...]:
+    """The repairs of a finding, the preferred one first."""
+    subject = finding.subject
+    if isinstance(subject, _Argument):
+        return tuple(_argument_fixes(index, subject, analysis_of))
+    if isinstance(subject, _Unserved):
+        files = caller_edits(index, subject.dockerfile, (subject.secret,))
+        title = f"Pass the secret `{subject.secret.id}` in the files that build this Dockerfile"
+        return (CompanionFix(title, Safety.UNSAFE, files, _notes(files)),) if files else ()
+    if isinstance(subject, _Exposed):
+        return tuple(_ignored(index, subject))
+    return ()
+
+
+def is_secret_argument(argument: PassedArgument, text: str, settings: Settings) -> Verdict | None:
+    """The verdict on a build argument that a caller passes, None when it is no secret."""
+    lowered = argument.name.lower()
+    if any(fnmatchcase(lowered, pattern.lower()) for pattern in settings.public_names):
+        return None
+    value = None
+    if argument.value_span is not None:
+        value = text[argument.value_span.start : argument.value_span.end].strip("\"'")
+    literal = value if argument.kind is ValueKind.LITERAL else None
+    verdict = judge(argument.name, literal, parameter=argument.kind is not ValueKind.LITERAL)
+    if any(fnmatchcase(lowered, pattern.lower()) for pattern in settings.secret_names):
+        return verdict if verdict.secret else Verdict(True, True, "the configuration says so", verdict.kind)
+    if not verdict.secret and argument.kind is not ValueKind.LITERAL:
+        stored = _FROM_STORE.search(value or "")
+        other = stored[1] if stored else argument.environment
+        if other is not None and other != argument.name:
+            verdict = judge(other, None, parameter=True)
+            if verdict.secret:
+                verdict = Verdict(True, False, f"its value is `{other}`, and {verdict.reason}", None)
+    return verdict if verdict.secret else None
+
+
+def _of_caller(
+    index: CallerIndex, caller: Caller, link: LinkedCaller | None, analysis: Analysis | None, settings: Settings
+) -> Iterator[CompanionFinding]:
+    text = _text(index, caller)
+    if settings.wants(BUILD_ARG):
+        for argument in caller.build_args:
+            finding = _in_argument(caller, argument, link, analysis, text, settings)
+            if finding is not None:
+                yield finding
+    if link is None or analysis is None:
+        return
+    if settings.wants(UNUSED):
+        yield from _unused(caller, link, analysis, settings)
+    if settings.wants(IN_CONTEXT):
+        yield from _exposed(index, caller, link, analysis, settings)
+    if settings.wants(CROSSES):
+        yield from _cached(caller, link, analysis, settings)
+
+
+def _in_argument(
+    caller: Caller,
+    argument: PassedArgument,
+    link: LinkedCaller | None,
+    analysis: Analysis | None,
+    text: str,
+    settings: Settings,
+) -> CompanionFinding | None:
+    verdict = is_secret_argument(argument, text, settings)
+    if verdict is None:
+        return None
+    declared = None if analysis is None else argument.name in _declared(analysis)
+    sinks: tuple[Sink, ...] = (Sink.CONFIG,)
+    related: tuple[RelatedPlace, ...] = ()
+    says = f"Build argument `{argument.name}` looks like a secret ({verdict.reason})"
+    mode = caller.provenance_mode
+    kept = mode is not None and mode.text == "max"
+    if declared is False:
+        if analysis is not None and _has_triggers(analysis):
+            return None
+        sinks = (Sink.PROVENANCE,)
+        assert link is not None
+        message = (
+            f"{says}, and no ARG of {_shown(caller.file, link.dockerfile)} takes it: its value is still recorded "
+            "with the build, and in provenance with mode=max"
+        )
+    else:
+        where = "the Dockerfile"
+        if link is not None and analysis is not None:
+            where = _shown(caller.file, link.dockerfile)
+            known = next((each for each in analysis.facts.arguments if each.name == argument.name), None)
+            if known is not None:
+                sinks = known.sinks or (Sink.PROVENANCE,)
+                place = analysis.tree.absolute(known.place.node, known.place.span)
+                related = (RelatedPlace(link.dockerfile, place, f"`ARG {argument.name}` takes it"),)
+        history = "its value stays in the image history" if Sink.CONFIG in sinks else "its value is recorded"
+        message = f"{says}: {caller.name} passes it to {where}, and {history}"
+        if kept:
+            message += ", and in the provenance that is attached with mode=max"
+            sinks = tuple(dict.fromkeys((*sinks, Sink.PROVENANCE)))
+    severity = Severity.ERROR if Sink.CONFIG in sinks else Severity.WARNING
+    return CompanionFinding(
+        caller.file,
+        argument.name_span,
+        BUILD_ARG,
+        settings.severity.get(BUILD_ARG, severity),
+        Certainty.CERTAIN if verdict.certain else Certainty.LIKELY,
+        message,
+        sinks,
+        (SourceKind.ARG, argument.name),
+        related,
+        subject=_Argument(caller, argument, link, declared),
+    )
+
+
+def _unused(caller: Caller, link: LinkedCaller, analysis: Analysis, settings: Settings) -> Iterator[CompanionFinding]:
+    mounts = [mount for _, mount in _mounts(analysis)]
+    if _has_triggers(analysis) or frontend(analysis.tree) is Frontend.FOREIGN:
+        return
+    if any(mount.id is None or "$" in mount.id for mount in mounts):
+        return
+    ids = {mount.id for mount in mounts}
+    for secret in caller.secrets:
+        if {secret.id, *secret.aliases} & ids or _READ_BY_BUILDKIT.fullmatch(secret.id) or "$" in secret.id:
+            continue
+        near = next((each for each in sorted(filter(None, ids)) if _same_name(each, secret.id)), None)
+        meant = f"; `{near}` is mounted" if near is not None else ""
+        yield CompanionFinding(
+            caller.file,
+            secret.id_span,
+            UNUSED,
+            settings.severity.get(UNUSED, Severity.HINT),
+            Certainty.CERTAIN,
+            f"Secret `{secret.id}` is passed by {caller.name}, but no mount of "
+            f"{_shown(caller.file, link.dockerfile)} uses it{meant}",
+            (),
+            (SourceKind.SECRET_MOUNT, secret.id),
+            unnecessary=True,
+        )
+
+
+def _same_name(one: str, other: str) -> bool:
+    return re.sub(r"[^a-z0-9]", "", one.lower()) == re.sub(r"[^a-z0-9]", "", other.lower())
+
+
+def _exposed(
+    index: CallerIndex, caller: Caller, link: LinkedCaller, analysis: Analysis, settings: Settings
+) -> Iterator[CompanionFinding]:
+    """A secret's own file that a COPY of the build context takes along."""
+    if link.context is None:
+        return
+    for secret in caller.secrets:
+        path = _file_of(index, caller, secret)
+        if path is None:
+            continue
+        relative = os.path.relpath(path, link.context).replace(os.sep, "/")
+        if relative.startswith("../") or _is_ignored(index, link.dockerfile, link.context, relative):
+            continue
+        copy = next((copy for copy, source in _context_sources(analysis) if matches_source(source, relative)), None)
+        if copy is None or _is_reported(analysis, relative):
+            continue
+        place = analysis.tree.absolute(copy, copy.keyword_span)
+        yield CompanionFinding(
+            caller.file,
+            secret.span,
+            IN_CONTEXT,
+            settings.severity.get(IN_CONTEXT, Severity.ERROR),
+            Certainty.CERTAIN,
+            f"`{relative}`, the file of secret `{secret.id}`, lies in the build context and is not ignored: "
+            f"{_shown(caller.file, link.dockerfile)} copies it into a layer",
+            (Sink.LAYER, Sink.CONTEXT),
+            (SourceKind.FILE, relative),
+            (RelatedPlace(link.dockerfile, place, "This takes it along"),),
+            subject=_Exposed(link.dockerfile, link.context, relative),
+        )
+
+
+def _cached(caller: Caller, link: LinkedCaller, analysis: Analysis, settings: Settings) -> Iterator[CompanionFinding]:
+    mode = caller.cache_to_mode
+    if mode is None or mode.text != "max":
+        return
+    leaks = [report for report in analysis.reports if Sink.STAGE in report.finding.sinks]
+    if not leaks:
+        return
+    source = leaks[0].finding.source
+    yield CompanionFinding(
+        caller.file,
+        mode.span,
+        CROSSES,
+        settings.severity.get(CROSSES, Severity.WARNING),
+        leaks[0].finding.certainty,
+        f"The cache that {caller.name} exports with mode=max holds the layers of all stages of "
+        f"{_shown(caller.file, link.dockerfile)}, with " + (f"`{source.name}`" if source else "a secret") + " in them",
+        (Sink.STAGE,),
+        (source.kind, source.name) if source else None,
+        tuple(RelatedPlace(link.dockerfile, each.span, each.finding.message) for each in leaks[:5]),
+    )
+
+
+def _unserved(
+    index: CallerIndex, dockerfile: str, analysis: Analysis, settings: Settings
+) -> Iterator[CompanionFinding]:
+    links = index.callers_of(dockerfile)
+    if not links or any(link.caller.opaque for link in links):
+        return
+    seen: set[str] = set()
+    for run, mount in _mounts(analysis):
+        secret_id = mount.id
+        if secret_id is None or "$" in secret_id or secret_id in seen or not analysis.tree.holds(run):
+            continue
+        building = [link.caller for link in links if _reaches(analysis, run, link.caller.target)]
+        if not building or any(caller.passes(secret_id) for caller in building):
+            continue
+        seen.add(secret_id)
+        option = mount.option("id", "source", "src", "target", "dst", "destination")
+        place = option.span if option is not None else mount.flag.span
+        names = [f"{_shown(dockerfile, caller.file)}: {caller.name}" for caller in building]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        yield CompanionFinding(
+            dockerfile,
+            analysis.tree.absolute(run, place),
+            INEFFECTIVE,
+            settings.severity.get(INEFFECTIVE, Severity.INFORMATION),
+            Certainty.CERTAIN,
+            f"Nothing that builds this file passes the secret `{secret_id}` ({'; '.join(names[:3])}{more})",
+            (),
+            (SourceKind.SECRET_MOUNT, secret_id),
+            tuple(RelatedPlace(each.file, each.span, f"{each.name} builds it") for each in building[:10]),
+            subject=_Unserved(dockerfile, PassedSecret(secret_id, mount.env or _variable_for(secret_id))),
+        )
+
+
+def _variable_for(secret_id: str) -> str:
+    return re.sub(r"\W", "_", secret_id).upper()
+
+
+def _reaches(analysis: Analysis, run: Run, target: str | None) -> bool:
+    """Whether a build of that target runs the instruction."""
+    graph = analysis.facts.stages
+    stage = graph.stage_of(run)
+    if stage is None:
+        return False
+    wanted = graph.exported if target is None else graph.find(target, by_number=True)
+    return wanted is None or stage.index in graph.reaches(wanted)
+
+
+def _argument_fixes(index: CallerIndex, subject: _Argument, analysis_of: AnalysisOf) -> Iterator[CompanionFix]:
+    caller, argument, link = subject.caller, subject.argument, subject.link
+    file = index.file(caller.file)
+    analysis = analysis_of(link.dockerfile) if link is not None else None
+    if file is None or link is None or analysis is None:
+        return
+    if subject.declared:
+        for report in analysis.reports:
+            if report.rule.id == "secret-in-arg" and report.finding.source is not None:
+                if report.finding.source.name != argument.name:
+                    continue
+                whole = whole_fix(index, link.dockerfile, analysis, report)
+                if whole is not None:
+                    yield whole
+                return
+        return
+    mount = next((mount for _, mount in _mounts(analysis) if _serves(mount, argument.name)), None)
+    if mount is not None and mount.id is not None:
+        passed = PassedSecret(mount.id, argument.name, replaces_argument=argument.name)
+        edits = file_edits(file, (caller,), (passed,), index.text_of, index.root_of(file.path))
+        if edits is not None:
+            title = f"Pass `{argument.name}` as the secret `{mount.id}`"
+            yield CompanionFix(title, Safety.NEEDS_SECRET_FLAG, (edits,), _notes((edits,)))
+    gone = edits_without_argument(file, caller, argument.name, index.text_of, index.root_of(file.path))
+    if gone is not None:
+        yield CompanionFix(f"No longer pass `{argument.name}`", Safety.SAFE, (gone,))
+
+
+def whole_fix(index: CallerIndex, dockerfile: str, analysis: Analysis, report: Report) -> CompanionFix | None:
+    """The Dockerfile's preferred fix of a report together with what its callers need; None when there is none."""
+    fix = next((each for each in fixes(analysis, report) if each.safety is not Safety.UNSAFE), None)
+    if fix is None:
+        return None
+    own = FileEdits(dockerfile, fix.edits, fix.title)
+    files = (own, *caller_edits(index, dockerfile, fix.passes))
+    return CompanionFix(f"{fix.title}, here and in the Dockerfile", fix.safety, files, fix.note)
+
+
+def _serves(mount: Mount, name: str) -> bool:
+    return mount.env == name or mount.id in (secret_id_for_variable(name), name)
+
+
+def _ignored(index: CallerIndex, subject: _Exposed) -> Iterator[CompanionFix]:
+    candidates = ignore_files(subject.dockerfile, subject.context)
+    path = next((each for each in candidates if index.text_of(each) is not None), candidates[1])
+    edit = append_entries(index.text_of(path) or "", (subject.path,))
+    edits = FileEdits(path, (edit,), f"Keep `{subject.path}` out of the build context")
+    yield CompanionFix(f"Add `{subject.path}` to {os.path.basename(path)}", Safety.SAFE, (edits,))
+
+
+def _notes(files: Iterable[FileEdits]) -> str:
+    return ". ".join(dict.fromkeys(note for each in files for note in each.notes))
+
+
+def _text(index: CallerIndex, caller: Caller) -> str:
+    file = index.file(caller.file)
+    return file.text if file is not None else ""
+
+
+def _declared(analysis: Analysis) -> set[str]:
+    """The names that ARG instructions declare, those of triggers too."""
+    found: set[str] = set()
+    for each in analysis.tree.instructions:
+        node = each.trigger if isinstance(each, Onbuild) and each.trigger is not None else each
+        if isinstance(node, Assignment) and node.keyword == "ARG":
+            found.update(pair.key.value for pair in node.pairs)
+    return found
+
+
+def _mounts(analysis: Analysis) -> Iterator[tuple[Run, Mount]]:
+    """All secret mounts of a Dockerfile."""
+    for each in analysis.tree.instructions:
+        node = each.trigger if isinstance(each, Onbuild) and each.trigger is not None else each
+        if isinstance(node, Run):
+            yield from ((node, mount) for mount in node.mounts if mount.type == "secret")
+
+
+def _has_triggers(analysis: Analysis) -> bool:
+    return any(isinstance(each, Onbuild) for each in analysis.tree.instructions)
+
+
+def _context_sources(analysis: Analysis) -> Iterator[tuple[Copy, str]]:
+    for each in analysis.tree.instructions:
+        if isinstance(each, Copy) and each.from_stage is None:
+            yield from ((each, source.value) for source in each.sources if "$" not in source.value)
+
+
+def _is_reported(analysis: Analysis, relative: str) -> bool:
+    """Whether the Dockerfile's own findings name the file already."""
+    return any(
+        relative in copied.through or os.path.normpath(copied.path.lstrip("/")) == relative
+        for copied in analysis.facts.copied_secrets
+    )
+
+
+def _is_ignored(index: CallerIndex, dockerfile: str, context: str, relative: str) -> bool:
+    for path in ignore_files(dockerfile, context):
+        text = index.text_of(path)
+        if text is not None:
+            return read_rules(text).ignores(relative)
+    return False
+
+
+def _file_of(index: CallerIndex, caller: Caller, secret: PassedSecretUse) -> str | None:
+    """The absolute path of a secret's file; None when it has none or the path can't be told."""
+    written = secret.file
+    if written is None or "$" in written or written.startswith("~"):
+        return None
+    if os.path.isabs(written):
+        return os.path.normpath(written)
+    own = os.path.dirname(caller.file)
+    folders = [own]
+    if caller.kind not in (CallerKind.COMPOSE, CallerKind.BAKE):
+        root = index.root_of(caller.file)
+        folders = [folder for folder in (root, own) if folder is not None]
+    paths = [os.path.normpath(os.path.join(folder, written)) for folder in folders]
+    # A secret's file is often not there before the job that builds makes it.
+    return next((path for path in paths if os.path.lexists(path)), paths[0])
+
+
+def _shown(from_file: str, path: str) -> str:
+    """A path as somebody who reads `from_file` would write it."""
+    relative = os.path.relpath(path, repository_of(from_file)).replace(os.sep, "/")
+    return relative if not relative.startswith("../../../../") else path
+
+
+def _kept(found: Iterable[CompanionFinding], text: str, settings: Settings) -> tuple[CompanionFinding, ...]:
+    """Without those that a comment silences: on the same line, in the lines above, or for the file."""
+    findings = sorted(found, key=lambda each: (each.span, each.rule))
+    if "buildhush" not in text:
+        return tuple(findings)
+    lines = text.split("\n")
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line) + 1)
+    everywhere: set[str] = set()
+    by_line: dict[int, set[str]] = {}
+    for number, line in enumerate(lines):
+        match = _COMMENT.search(line.rstrip("\r"))
+        if match is None or (settings.require_reason and " -- " not in line):
+            continue
+        rules = {rule.strip() for rule in match[2].split(",")}
+        if match[1] == "ignore-file":
+            everywhere |= rules
+            continue
+        by_line.setdefault(number, set()).update(rules)
+        if not line[: match.start()].strip():
+            below = number + 1
+            while below < len(lines) and lines[below].lstrip().startswith(("#", "//")):
+                below += 1
+            by_line.setdefault(below, set()).update(rules)
+    kept = []
+    for finding in findings:
+        at = bisect_right(starts, finding.span.start) - 1
+        if finding.rule not in everywhere and finding.rule not in by_line.get(at, set()):
+            kept.append(finding)
+    return tuple(kept)
