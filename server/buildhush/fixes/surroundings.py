@@ -79,12 +79,21 @@ def option_on(tree: Dockerfile, run: Run, letter: str, name: str) -> bool:
 
 
 def mentions(text: str, path: str) -> bool:
-    """Whether a text names the file: by its path, or by its base name as a word of its own."""
+    """Whether an instruction's text names the file: by its path, from a folder above it, from home, or by its variable.
+
+    Mount flags are left out: an id that is called like the file is no name of it.
+    """
     variable = re.search(r"\$\{?(\w+)", path)
     if variable and path.strip('"').startswith("$"):
         return variable.group(1) in text
-    base = path.rstrip("/").rsplit("/", 1)[-1]
-    return path in text or re.search(rf"(?<![\w.-]){re.escape(base)}(?![\w-]|\.\w)", text) is not None
+    text = re.sub(r"--mount=\S+", "", text)
+    *folders, base = path.strip("/").split("/")
+    end = r"(?![\w-]|\.\w)"
+    if re.search(rf"(?<![\w.-]){re.escape(path)}{end}", text):
+        return True
+    # Every relative spelling of it: `c`, `b/c`, `a/b/c` for /a/b/c, each perhaps behind `./`, `~/` or `$HOME/`.
+    names = "|".join(re.escape("/".join((*folders[at:], base))) for at in range(len(folders) + 1))
+    return re.search(rf"(?:(?<![\w./-])(?:\./)?|~/|\$\{{?HOME\}}?/)(?:{names}){end}", text) is not None
 
 
 def needed_later(tree: Dockerfile, node: Instruction, path: str, without: tuple[Instruction, ...] = ()) -> bool:

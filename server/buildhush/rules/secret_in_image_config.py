@@ -1,6 +1,6 @@
 """The image's configuration holds a secret outside ENV.
 
-LABEL, CMD, ENTRYPOINT, HEALTHCHECK, ONBUILD, EXPOSE, VOLUME and WORKDIR are stored in the image config and in the
+LABEL, CMD, ENTRYPOINT, HEALTHCHECK, ONBUILD, VOLUME and WORKDIR are stored in the image config and in the
 history, with their arguments expanded where the Dockerfile expands them. `docker inspect` and `docker history
 --no-trunc` show them to everybody who has the image.
 

@@ -40,7 +40,7 @@ def variable_fixes(facts: Facts, variable: SecretVariable) -> Iterator[Fix]:
     edits = list(dict.fromkeys((*dropped, *edits)))
     notes = [ROTATE] if any(each.literal for each in family) else []
     replaces = root.name if root.node.keyword == "ARG" else None
-    run_time = any(each.node.keyword == "ENV" and _runs(facts, each) for each in family)
+    run_time = any(each.node.keyword == "ENV" and _runs(facts, each, bool(readers)) for each in family)
     if run_time:
         notes.append(
             f"A program that reads it when the container runs must get it then: `docker run -e {variable.name}`"
@@ -158,10 +158,12 @@ def _expands(node: Instruction, name: str) -> bool:
     return re.search(rf"\$\{{?{re.escape(name)}\b", node.text) is not None
 
 
-def _runs(facts: Facts, variable: SecretVariable) -> bool:
-    """Whether a container of the image starts a program that this file names, which may read the variable."""
+def _runs(facts: Facts, variable: SecretVariable, read_by_build: bool) -> bool:
+    """Whether a program in a container of the image may read the variable: this file's, or the base image's own."""
     if Sink.CONFIG not in variable.sinks:
         return False
+    if not read_by_build:
+        return True
     return any(isinstance(each, Command) and each.keyword != "SHELL" for each in after(facts.tree, variable.node))
 
 
