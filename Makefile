@@ -9,7 +9,7 @@ DEMO := .cache/demo
 UV := .cache/uv
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test lint types format docs docs-check wheel engines truth startup sbom lock clean
+.PHONY: help setup demo test lint types format docs docs-check wheel engines truth startup bench sbom lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,9 @@ truth: $(STAMP) ## Build every case again and rewrite what was observed
 
 startup: $(STAMP) ## Measure what starting a check costs
 	$(BIN)/python server/docs/startup.py
+
+bench: $(STAMP) ## Measure latency, start, memory and throughput (PEERS=1: beside other tools)
+	$(BIN)/python -m tests.bench
 
 sbom: $(STAMP) ## List every runtime dependency with version and licence
 	$(BIN)/python server/docs/sbom.py

@@ -5,7 +5,6 @@ It runs in worker processes too, so what goes in and comes out is plain.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -227,6 +226,8 @@ class _Writer:
 
     def fingerprint(self, report: Report) -> str:
         """Depends on the rule, the secret and the text at fault, not on where that stands."""
+        import hashlib  # A file without findings needs none.
+
         source = report.finding.source
         anchor = " ".join(self.mask.hidden(self.mask.shown(report.span)).replace("*", "").split())
         name = (source.kind.value, self.mask.hidden(source.name)) if source else ("", "")

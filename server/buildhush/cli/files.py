@@ -7,7 +7,6 @@ import contextlib
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +98,8 @@ def write_atomically(path: Path | str, data: bytes) -> None:
 
     A symbolic link stays one, its target is replaced. Mode and owner are kept. Raises UnreadableError.
     """
+    import tempfile  # Only writing needs it, and it brings a lot along.
+
     target = os.path.realpath(path)
     try:
         status = os.stat(target) if os.path.exists(target) else None
