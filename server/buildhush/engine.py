@@ -355,7 +355,8 @@ def _holds(analysis: Analysis, report: Report, fix: Fix) -> bool:
     except ValueError:
         _log.error("a fix of rule %s has overlapping edits", report.rule.id)
         return False
-    after = analyze(text, context=analysis.context, settings=analysis.settings, previous=analysis)
+    apart = replace(analysis, memo=analysis.memo.apart())
+    after = analyze(text, context=analysis.context, settings=analysis.settings, previous=apart)
     before_count = Counter(each.rule.id for each in analysis.reports)
     after_count = Counter(each.rule.id for each in after.reports)
     if fix.lines and after_count[report.rule.id] == before_count[report.rule.id]:

@@ -25,13 +25,12 @@ from buildhush.flow.facts import (
     SourceKind,
 )
 from buildhush.flow.memo import Memo
-from buildhush.flow.mount_use import READS_NO_ENVIRONMENT
+from buildhush.flow.step import Declared, Step
+from buildhush.flow.summary import RunSummary
 from buildhush.flow.taint import Root, RootKind
-from buildhush.flow.walk import ContextView, Declared, Step, Walk
+from buildhush.flow.walk import ContextView, Walk
 from buildhush.knowledge.commands import CommandKnowledge
-from buildhush.knowledge.values import find_literals, judge
-from buildhush.text.source_map import MappedText
-from buildhush.text.spans import Span
+from buildhush.knowledge.values import judge
 
 _Located = tuple[Instruction, Stage, Step]
 
@@ -51,10 +50,11 @@ def gather(
     if before.commands is not commands:
         before = Memo(commands=commands)
     memo = before.successor(commands)
-    walk = Walk(tree, stages, commands, context, before, memo, secret_name)
+    walk = Walk(tree, stages, commands, context, memo, before.syntax, secret_name)
     walk.run()
+    memo.drop_all_but(tree)
     reach = _Reach(stages)
-    touching = [(node, stage, step) for node, stage, step in walk.steps if _says_something(step)]
+    touching = [(each.node, each.stage, each.step) for each in walk.touching]
     removals = _removals(touching)
     arguments, environment = _variables(walk, touching, reach)
     return (
@@ -75,9 +75,9 @@ def gather(
                 for _, stage, step in touching
                 for value in step.config
             ),
-            literals=_literals(walk, stages, reach),
+            literals=_literals(walk, reach),
             copied_secrets=tuple(
-                _finished_copy(replace(copied, stage=stage), walk.steps, removals, reach)
+                _finished_copy(replace(copied, stage=stage), walk, removals, reach)
                 for _, stage, step in touching
                 for copied in step.copied
             ),
@@ -95,26 +95,9 @@ def gather(
             secret_mounts=tuple(replace(mount, stage=stage) for _, stage, step in touching for mount in step.mounts),
             mount_problems=tuple(problem for _, _, step in touching for problem in step.problems),
             tainted_words=tuple(word for _, _, step in touching for word in step.words),
-            build_secrets=_build_secrets(walk.steps),  # A RUN with an SSH mount alone has no other fact.
+            build_secrets=_build_secrets(touching),
         ),
         memo,
-    )
-
-
-def _says_something(step: Step) -> bool:
-    return bool(
-        step.writes
-        or step.logs
-        or step.declared
-        or step.config
-        or step.copied
-        or step.bound
-        or step.crossings
-        or step.mounts
-        or step.problems
-        or step.words
-        or step.removals
-        or step.cache_removals
     )
 
 
@@ -201,7 +184,7 @@ def _finished_write(
 
 def _finished_copy(
     copied: CopiedSecret,
-    steps: list[_Located],
+    walk: Walk,
     removals: dict[tuple[int, str], list[tuple[int, Removal]]],
     reach: _Reach,
 ) -> CopiedSecret:
@@ -211,16 +194,16 @@ def _finished_copy(
     if destination is not None:
         removal = _later_removal(copied.node, copied.stage, destination, removals)
         root = Root(RootKind.FILE, destination)
-        behind = False
-        for node, stage, step in steps:
-            if node is copied.node:
-                behind = True
-            elif behind and stage is copied.stage and isinstance(node, Run) and step.summary is not None:
-                if root in step.summary.roots_read:
-                    places = tuple(word.place for word in step.words if word.source == copied.source)
-                    readers.append(Reader(node, places))
-                elif step.summary.opaque or step.summary.programs - READS_NO_ENVIRONMENT:
-                    readers.append(Reader(node, ()))
+        position = copied.stage.instructions.index(copied.node) if copied.node in copied.stage.instructions else 0
+        for node in copied.stage.instructions[position + 1 :]:
+            step = walk.step_of(node) if isinstance(node, Run) else None
+            if not isinstance(node, Run) or step is None or step.summary is None:
+                continue
+            if root in step.summary.roots_read:
+                places = tuple(word.place for word in step.words if word.source == copied.source)
+                readers.append(Reader(node, places))
+            elif step.summary.may_read_anything:
+                readers.append(Reader(node, ()))
     trail = copied.trail
     if removal is not None:
         trail = (*trail, Hop(removal.place, "is removed only here, in a later layer"))
@@ -284,56 +267,57 @@ def _readers(walk: Walk, item: Declared) -> tuple[Reader, ...]:
     readers: list[Reader] = []
     behind = False
     stages = {item.stage.index}
-    for node, stage, step in walk.steps:
-        if node is item.node:
-            behind = True
-            continue
-        if not behind:
-            continue
+    for stage in walk.stages.stages[item.stage.index :]:
         if stage.index not in stages:
             if stage.base not in stages:
                 continue
             stages.add(stage.index)
-        if isinstance(node, Onbuild) and isinstance(node.trigger, Run):
-            node = node.trigger
-        if isinstance(node, Run):
-            reader = _run_reader(walk, node, step, name)
-            if reader is not None:
-                readers.append(reader)
-            continue
-        places = tuple(Place(node, reference.span) for reference in walk.references(node) if reference.name == name)
-        if places:
-            readers.append(Reader(node, places))
-        if isinstance(node, Assignment) and any(
-            pair.key.value == name and (pair.value is not None or node.keyword == "ENV") for pair in node.pairs
-        ):
-            break
+        for holder in stage.instructions:
+            if not behind:
+                behind = holder is item.node
+                continue
+            node = holder.trigger if isinstance(holder, Onbuild) else holder
+            if isinstance(node, Run):
+                step = walk.step_of(holder)
+                reader = _run_reader(walk, node, step.summary, name) if step is not None else None
+                if reader is not None:
+                    readers.append(reader)
+            elif name in holder.text:
+                places = tuple(Place(holder, each.span) for each in walk.references(holder) if each.name == name)
+                if places:
+                    readers.append(Reader(holder, places))
+                if _declares_anew(holder, name):
+                    return tuple(readers)
     return tuple(readers)
 
 
-def _run_reader(walk: Walk, node: Run, step: Step, name: str) -> Reader | None:
-    summary = step.summary
-    if summary is None or any(mount.env == name for mount in node.mounts):
+def _declares_anew(node: Instruction, name: str) -> bool:
+    return isinstance(node, Assignment) and any(
+        pair.key.value == name and (pair.value is not None or node.keyword == "ENV") for pair in node.pairs
+    )
+
+
+def _run_reader(walk: Walk, node: Run, summary: RunSummary | None, name: str) -> Reader | None:
+    if summary is None or (not summary.may_read_anything and name not in node.text):
         return None
-    if name in node.text:
-        mapped = node.script
-        if node.exec_form is not None:
-            named = tuple(Place(node, word.span) for word in node.exec_form if _names(word.value, name))
-            if named:
-                return Reader(node, named)
-
-        def source(span: Span) -> Span:
-            return span if mapped is None else mapped.source_span(span)
-
-        places = tuple(Place(node, source(span)) for variable, span, _ in summary.variables_named if variable == name)
-        places += tuple(Place(node, each.span) for each in walk.references(node) if each.name == name)
-        if places:
-            return Reader(node, places)
-        if summary.opaque:
-            return Reader(node, ())
-    if summary.opaque or summary.programs - READS_NO_ENVIRONMENT:
-        return Reader(node, ())
+    if any(mount.env == name for mount in node.mounts):
+        return None
+    places = _places_in_run(walk, node, summary, name) if name in node.text else ()
+    if places or summary.may_read_anything:
+        return Reader(node, places)
     return None
+
+
+def _places_in_run(walk: Walk, node: Run, summary: RunSummary, name: str) -> tuple[Place, ...]:
+    if node.exec_form is not None:
+        return tuple(Place(node, word.span) for word in node.exec_form if _names(word.value, name))
+    mapped = node.script
+    if mapped is None:
+        return ()
+    named = tuple(
+        Place(node, mapped.source_span(span)) for variable, span, _ in summary.variables_named if variable == name
+    )
+    return named + tuple(Place(node, each.span) for each in walk.references(node) if each.name == name)
 
 
 def _names(text: str, name: str) -> bool:
@@ -350,7 +334,8 @@ def _shown_in_step_name(walk: Walk, reader: Reader, name: str) -> bool:
         return True  # Expanded in a `--mount` option.
     if node.exec_form is not None:
         return any(_names(word.value, name) for word in node.exec_form)
-    summary = next((step.summary for other, _, step in walk.steps if other is node), None)
+    step = walk.step_of(node)
+    summary = step.summary if step is not None else None
     if summary is None:
         return False
     # Of a here-document only the first line is shown (observed).
@@ -389,35 +374,15 @@ def _unused_globals(walk: Walk) -> list[SecretVariable]:
     return found
 
 
-def _literals(walk: Walk, stages: StageGraph, reach: _Reach) -> tuple[LiteralSecret, ...]:
+def _literals(walk: Walk, reach: _Reach) -> tuple[LiteralSecret, ...]:
     found: list[LiteralSecret] = []
-    for stage in stages.stages:
-        for node in stage.all_instructions():
-            spots = walk.before.literals.get(node)
-            if spots is None:
-                spots = _literal_spots(node)
-            walk.memo.literals[node] = spots
-            for span, kind, certain, in_heredoc in spots:
-                place = Place(node, span)
-                sinks = reach.literal_sinks(stage, node, in_heredoc=in_heredoc)
-                hop = Hop(place, f"a {kind} is written in the file")
-                found.append(LiteralSecret(node, stage, place, kind, sinks, (hop,), certain))
+    for each in walk.touching:
+        for span, kind, certain, in_heredoc in each.literals:
+            place = Place(each.node, span)
+            sinks = reach.literal_sinks(each.stage, each.node, in_heredoc=in_heredoc)
+            hop = Hop(place, f"a {kind} is written in the file")
+            found.append(LiteralSecret(each.node, each.stage, place, kind, sinks, (hop,), certain))
     return tuple(found)
-
-
-def _literal_spots(node: Instruction) -> tuple[tuple[Span, str, bool, bool], ...]:
-    """Credentials written in an instruction, ARG and ENV values that their own rules report left out."""
-    spots: list[tuple[Span, str, bool, bool]] = []
-    texts: list[tuple[MappedText, bool]] = [(node.arguments, False)]
-    texts += [(heredoc.body, True) for heredoc in node.heredocs]
-    for mapped, in_heredoc in texts:
-        for literal in find_literals(mapped.text):
-            spots.append((mapped.source_span(literal.span), literal.kind, literal.certain, in_heredoc))
-    if spots and isinstance(node, Assignment) and node.keyword in ("ARG", "ENV"):
-        spots = [
-            spot for spot in spots if not any(pair.span.start <= spot[0].start < pair.span.end for pair in node.pairs)
-        ]
-    return tuple(spots)
 
 
 def _build_secrets(touching: Iterable[_Located]) -> tuple[BuildSecret, ...]:

@@ -20,59 +20,6 @@ from buildhush.text.spans import Span
 _FRONTEND = re.compile(r"^docker(?:\.io)?/dockerfile:1\.(\d{1,4})(?:\.\d+)?(?:[-@].*)?$")
 # The first Dockerfile frontend with `env=` (FACTS.md section 3).
 _ENV_SINCE = 10
-# Commands that surely read no secret by themselves; any other program may open the file or read the variable.
-READS_NO_ENVIRONMENT = frozenset(
-    [
-        "apk",
-        "apt",
-        "apt-get",
-        "dnf",
-        "yum",
-        "microdnf",
-        "zypper",
-        "pacman",
-        "adduser",
-        "addgroup",
-        "useradd",
-        "groupadd",
-        "usermod",
-        "chmod",
-        "chown",
-        "chgrp",
-        "date",
-        "sleep",
-        "ls",
-        "id",
-        "whoami",
-        "uname",
-        "which",
-        "hostname",
-        "ldconfig",
-        "locale-gen",
-        "update-ca-certificates",
-        "dpkg",
-        "rpm",
-        "rmdir",
-        "nproc",
-        "free",
-        "df",
-        "du",
-        "stat",
-        "readlink",
-        "sync",
-        "tr",
-        "cut",
-        "sort",
-        "uniq",
-        "head",
-        "tail",
-        "wc",
-        "grep",
-        "awk",
-        "sed",
-        "tee",
-    ]
-)
 
 
 def mount_facts(
@@ -87,7 +34,6 @@ def mount_facts(
     """The RUN's secret mounts and what is wrong with its mounts."""
     mounts: list[SecretMount] = []
     problems: list[MountProblem] = []
-    may_read_anything = summary.opaque or summary.truncated or bool(summary.programs - READS_NO_ENVIRONMENT)
     for mount in run.mounts:
         problems += [
             MountProblem(run, "grammar", Place(run, problem.span), problem.message, mount, _reordered(mount))
@@ -99,7 +45,9 @@ def mount_facts(
         read = bool({Root(RootKind.MOUNT, mount.id), Root(RootKind.UNREADABLE, mount.id)} & summary.roots_read)
         asked = mount.env is not None and bool({mount.env, EVERYTHING} & summary.variables_asked)
         elsewhere = path is not None and not path.startswith(SECRETS_FOLDER + "/")
-        mounts.append(SecretMount(run, stage, mount, path, read or asked or may_read_anything or elsewhere, state.user))
+        mounts.append(
+            SecretMount(run, stage, mount, path, read or asked or summary.may_read_anything or elsewhere, state.user)
+        )
         problems += _unreadable(run, state, mount, path, read)
         problems += _frontend(run, mount, tree)
     given = [mount.path for mount in mounts if mount.path is not None]

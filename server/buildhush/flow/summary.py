@@ -24,6 +24,60 @@ from buildhush.knowledge.commands import CommandKnowledge
 from buildhush.shell import ir
 from buildhush.text.spans import Span
 
+# Commands that surely read no secret by themselves; any other program may open the file or read the variable.
+_READS_NOTHING = frozenset(
+    [
+        "apk",
+        "apt",
+        "apt-get",
+        "dnf",
+        "yum",
+        "microdnf",
+        "zypper",
+        "pacman",
+        "adduser",
+        "addgroup",
+        "useradd",
+        "groupadd",
+        "usermod",
+        "chmod",
+        "chown",
+        "chgrp",
+        "date",
+        "sleep",
+        "ls",
+        "id",
+        "whoami",
+        "uname",
+        "which",
+        "hostname",
+        "ldconfig",
+        "locale-gen",
+        "update-ca-certificates",
+        "dpkg",
+        "rpm",
+        "rmdir",
+        "nproc",
+        "free",
+        "df",
+        "du",
+        "stat",
+        "readlink",
+        "sync",
+        "tr",
+        "cut",
+        "sort",
+        "uniq",
+        "head",
+        "tail",
+        "wc",
+        "grep",
+        "awk",
+        "sed",
+        "tee",
+    ]
+)
+
 
 @dataclass(frozen=True, slots=True)
 class TaintedFile:
@@ -45,8 +99,9 @@ class RunSummary:
     `removed`: input files that are gone on every path on which it succeeds, with the span of the deleting command.
     `variables_named`: for each variable that the script reads without setting it: the places; `nested` says that a
     place lies inside `sh -c '…'`, where Docker's own expansion of the step name does not look.
-    `ends`: False when no path through the script succeeds. `variables_asked`, `paths_asked`, `globs_asked`: what the
-    summary depends on, see `still_holds`.
+    `may_read_anything`: a program runs that may read files and variables by itself. `ends`: False when no path through
+    the script succeeds. `variables_asked`, `paths_asked`, `globs_asked`: what the summary depends on, see
+    `still_holds`.
     """
 
     files: tuple[TaintedFile, ...]
@@ -56,7 +111,7 @@ class RunSummary:
     roots_read: frozenset[Root]
     missing_reads: tuple[tuple[Span, str], ...]
     variables_named: tuple[tuple[str, Span, bool], ...]
-    programs: frozenset[str]
+    may_read_anything: bool
     opaque: bool
     truncated: bool
     ends: bool
@@ -70,7 +125,7 @@ class RunSummary:
         return not (self.files or self.logs or self.removed or self.words or self.missing_reads)
 
 
-EMPTY = RunSummary((), (), (), (), frozenset(), (), (), frozenset(), False, False, True)
+EMPTY = RunSummary((), (), (), (), frozenset(), (), (), False, False, False, True)
 
 
 def summarise(
@@ -185,7 +240,7 @@ def _collect(machine: Interpreter, final: State | None) -> RunSummary:
         frozenset(evidence.roots_read),
         tuple((span, path) for span, path in evidence.missing_reads.items() if path not in evidence.paths_tested),
         tuple(dict.fromkeys(named)),
-        frozenset(evidence.programs),
+        evidence.opaque or evidence.truncated or bool(evidence.programs - _READS_NOTHING),
         evidence.opaque,
         evidence.truncated,
         final is not None,

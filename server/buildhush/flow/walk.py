@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import Any, Protocol
+from typing import Protocol
 
 from buildhush.dockerfile.expansion import expand
 from buildhush.dockerfile.nodes import (
@@ -37,10 +37,8 @@ from buildhush.flow.facts import (
     FileWrite,
     Hop,
     LogWrite,
-    MountProblem,
     Place,
     Removal,
-    SecretMount,
     Source,
     SourceKind,
     StageCrossing,
@@ -48,11 +46,13 @@ from buildhush.flow.facts import (
     ToolStore,
 )
 from buildhush.flow.inputs import RunInputs, Storage
+from buildhush.flow.literals import literal_spots
 from buildhush.flow.machine import LogRecord
-from buildhush.flow.memo import Memo
+from buildhush.flow.memo import Memo, Taken
 from buildhush.flow.mount_use import mount_facts
 from buildhush.flow.run_inputs import Origins, run_inputs, shell_options
 from buildhush.flow.stage_state import StageFile, StageState, StageVariable
+from buildhush.flow.step import Declared, Step
 from buildhush.flow.summary import EMPTY, RunSummary, TaintedFile, still_holds, summarise
 from buildhush.flow.symbols import covered_by, display, is_below, is_temporary, resolve, symbol
 from buildhush.flow.taint import Taint
@@ -75,54 +75,28 @@ class ContextView(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
-    """An ARG or ENV pair that carries a secret, before its readers are known."""
+class Located:
+    """An instruction from which a fact follows, in its stage of this version."""
 
-    node: Assignment
+    node: Instruction
     stage: Stage
-    pair: Pair
-    source: Source
-    trail: tuple[Hop, ...]
-    literal: bool
-    is_argument: bool
-    inherits_argument: bool
-    in_onbuild: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one instruction contributes. Sinks and later removals are filled in when the whole file is known."""
-
-    after: StageState
-    writes: tuple[FileWrite, ...] = ()
-    logs: tuple[LogWrite, ...] = ()
-    declared: tuple[Declared, ...] = ()
-    config: tuple[ConfigValue, ...] = ()
-    copied: tuple[CopiedSecret, ...] = ()
-    bound: tuple[BoundSecret, ...] = ()
-    crossings: tuple[StageCrossing, ...] = ()
-    mounts: tuple[SecretMount, ...] = ()
-    problems: tuple[MountProblem, ...] = ()
-    words: tuple[TaintedWord, ...] = ()
-    removals: tuple[tuple[str, Removal], ...] = ()
-    cache_writes: tuple[tuple[str, str, StageFile], ...] = ()
-    cache_removals: tuple[tuple[str, str], ...] = ()
-    summary: RunSummary | None = None
+    step: Step
+    literals: tuple[tuple[Span, str, bool, bool], ...]
 
 
 @dataclass(slots=True)
 class Walk:
-    """One pass over a Dockerfile. `steps` in document order, with the stage each belongs to."""
+    """One pass over a Dockerfile. `touching`: the instructions from which a fact follows, in document order."""
 
     tree: Dockerfile
     stages: StageGraph
     commands: Mapping[str, CommandKnowledge]
     context: ContextView | None
-    before: Memo
     memo: Memo
+    syntax_before: str | None = None
     secret_name: Callable[[str], bool | None] = lambda name: None
-    steps: list[tuple[Instruction, Stage, Step]] = field(default_factory=list)
-    steps_before: dict[Instruction, tuple[StageState, Any]] = field(default_factory=dict)
+    touching: list[Located] = field(default_factory=list)
+    steps_before: Mapping[Instruction, Taken] = field(default_factory=dict)
     final: dict[int, StageState] = field(default_factory=dict)
     caches: dict[str, dict[str, StageFile]] = field(default_factory=dict)
     globals: dict[str, tuple[Assignment, Pair]] = field(default_factory=dict)
@@ -132,7 +106,7 @@ class Walk:
         syntax = self.tree.directive("syntax")
         self.memo.syntax = syntax.value if syntax is not None else None
         # What a mount may say depends on the frontend: with another one no step is taken over, summaries still are.
-        self.steps_before = self.before.steps if self.memo.syntax == self.before.syntax else {}
+        self.steps_before = self.memo.steps if self.memo.syntax == self.syntax_before else {}
         for instruction in self.stages.preamble:
             if isinstance(instruction, Assignment) and instruction.keyword == "ARG":
                 for pair in instruction.pairs:
@@ -140,24 +114,32 @@ class Walk:
         for stage in self.stages.stages:
             state = self._enter(stage)
             for instruction in stage.instructions:
-                state = self._take(instruction, stage, state)
+                known = self.steps_before.get(instruction)
+                if known is not None and known.before is state and known.is_reusable:
+                    if known.speaks:
+                        self.touching.append(Located(instruction, stage, known.step, known.literals))
+                    state = known.step.after
+                else:
+                    state = self._take(instruction, stage, state, known)
             self.final[stage.index] = state
+
+    def step_of(self, instruction: Instruction) -> Step | None:
+        """The step of an instruction of this version; None for a FROM that inherits nothing."""
+        taken = self.memo.steps.get(instruction)
+        return taken.step if taken is not None else None
 
     def _enter(self, stage: Stage) -> StageState:
         node = stage.from_instruction
-        if stage.base is None:
-            state = self.before.first_state
-            self.memo.first_state = state
-            return state
-        inherited = self.final[stage.base]
+        state = self.memo.first_state if stage.base is None else self.final[stage.base]
         known = self.steps_before.get(node)
-        if known is not None and known[0] is inherited:
-            step: Step = known[1]
-        else:
-            step = self._inherit(node, stage, inherited)
-        self.memo.steps[node] = (inherited, step)
-        self.steps.append((node, stage, step))
-        return step.after
+        if known is None or known.before is not state:
+            step = Step(state) if stage.base is None else self._inherit(node, stage, state)
+            literals = literal_spots(node)
+            known = Taken(state, step, True, bool(step.speaks or literals), literals)
+        self.memo.steps[node] = known
+        if known.speaks:
+            self.touching.append(Located(node, stage, known.step, known.literals))
+        return known.step.after
 
     def _inherit(self, node: From, stage: Stage, inherited: StageState) -> Step:
         # Variables go on, build arguments too (observed: BuildKit copies them with the state of the stage).
@@ -170,25 +152,22 @@ class Walk:
         crossing = self._crossing(node, stage, place, files, _stage_name(base), inherited=True)
         return Step(after, crossings=(crossing,))
 
-    def _take(self, instruction: Instruction, stage: Stage, state: StageState) -> StageState:
-        known = self.steps_before.get(instruction)
-        if known is not None and known[0] is state and not _depends_on_more(instruction):
-            step: Step = known[1]
-            if isinstance(instruction, Run):
-                self.memo.summaries[instruction] = self.before.summaries[instruction]
-                self._keep_script(instruction)
-        else:
-            self.memo.steps_made += 1
-            step = self._step(instruction, instruction, stage, state)
-            if known is not None and known[1].after == step.after:
-                # An equal state under its old identity lets everything behind it be taken over.
-                step = replace(step, after=known[1].after)
+    def _take(self, instruction: Instruction, stage: Stage, state: StageState, known: Taken | None) -> StageState:
+        self.memo.steps_made += 1
+        step = self._step(instruction, instruction, stage, state)
+        if known is not None and known.step.after == step.after:
+            # An equal state under its old identity lets everything behind it be taken over.
+            step = replace(step, after=known.step.after)
         for identity, relative, file in step.cache_writes:
             self.caches.setdefault(identity, {})[relative] = file
         for identity, relative in step.cache_removals:
             self.caches.get(identity, {}).pop(relative, None)
-        self.memo.steps[instruction] = (state, step)
-        self.steps.append((instruction, stage, step))
+        literals = known.literals if known is not None else literal_spots(instruction)
+        # A RUN with an SSH mount alone has no fact of its own, but its mount is named in the build command.
+        speaks = bool(step.speaks or literals or (isinstance(instruction, Run) and instruction.mounts))
+        self.memo.steps[instruction] = Taken(state, step, not _depends_on_more(instruction), speaks, literals)
+        if speaks:
+            self.touching.append(Located(instruction, stage, step, literals))
         return step.after
 
     def _step(self, node: Instruction, holder: Instruction, stage: Stage, state: StageState) -> Step:
@@ -324,10 +303,10 @@ class Walk:
 
     def _judged(self, node: Assignment, pair: Pair, value: str | None, *, parameter: bool) -> Verdict:
         """The verdict on a pair's name and value, remembered by node and value (which a global ARG may give)."""
-        known = self.before.verdicts.get((node, pair.span.start))
+        known = self.memo.verdicts.get((node, pair.span.start))
         if known is None or known[0] != value:
             known = (value, judge(pair.key.value, value, parameter=parameter))
-        self.memo.verdicts[(node, pair.span.start)] = known
+            self.memo.verdicts[(node, pair.span.start)] = known
         return known[1]
 
     def _carried(
@@ -589,14 +568,13 @@ class Walk:
         base_image = self._base_image(stage)
         key = (id(state), base_image, node.interpreter)
         if not node.mounts:
-            cached = self.memo.inputs.get(key) or self.before.inputs.get(key)
+            cached = self.memo.inputs.get(key)
             if cached is not None and cached[0] is state:
-                self.memo.inputs[key] = cached
                 return cached[1], Origins(node, state, {}, {}, state.files)
-        shape = self.memo.shapes.get(id(state.files)) or self.before.shapes.get(id(state.files))
+        shape = self.memo.files.get(id(state.files))
         if shape is None or shape[0] is not state.files:
             shape = (state.files, tuple(file.as_input() for file in state.files.values()))
-        self.memo.shapes[id(state.files)] = shape
+        self.memo.files[id(state.files)] = shape
         inputs, origins = run_inputs(
             node,
             state,
@@ -611,10 +589,8 @@ class Walk:
         return inputs, origins
 
     def _summary(self, node: Run, inputs: RunInputs) -> RunSummary:
-        known = self.before.summaries.get(node)
+        known = self.memo.summaries.get(node)
         if known is not None and still_holds(known[1], known[0], inputs):
-            self._keep_script(node)
-            self.memo.summaries[node] = known
             return known[1]
         self.memo.summaries_made += 1
         if node.script is None:
@@ -622,7 +598,7 @@ class Walk:
         elif not inputs.shell.is_posix:
             summary = _OPAQUE
         else:
-            script = self.before.scripts.get(node)
+            script = self.memo.scripts.get(node)
             if script is None:
                 self.memo.scripts_read += 1
                 script = reader.read(node.script.text)
@@ -630,11 +606,6 @@ class Walk:
             summary = summarise(node, inputs, self.commands, reader.read, script)
         self.memo.summaries[node] = (inputs, summary)
         return summary
-
-    def _keep_script(self, node: Run) -> None:
-        script = self.before.scripts.get(node)
-        if script is not None:
-            self.memo.scripts[node] = script
 
     def _file_write(
         self, node: Run, stage: Stage, tainted: TaintedFile, origins: Origins, to_source: Callable[[Span], Span]
@@ -717,10 +688,10 @@ class Walk:
 
     def references(self, node: Instruction) -> tuple[Reference, ...]:
         """Variable references in an instruction's words, remembered by node."""
-        known = self.before.references.get(node)
+        known = self.memo.references.get(node)
         if known is None:
             known = references(node, self.tree.escape) if "$" in node.text else ()
-        self.memo.references[node] = known
+            self.memo.references[node] = known
         return known
 
     def _expander(self, state: StageState) -> Callable[[str], str]:
@@ -747,7 +718,7 @@ class Walk:
         return current.base_image or ""
 
 
-_OPAQUE = replace(EMPTY, opaque=True)
+_OPAQUE = replace(EMPTY, opaque=True, may_read_anything=True)
 
 
 def _depends_on_more(instruction: Instruction) -> bool:

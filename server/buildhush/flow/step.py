@@ -1,0 +1,78 @@
+"""What one instruction contributes to the facts of a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from buildhush.dockerfile.nodes import Assignment, Pair
+from buildhush.dockerfile.stages import Stage
+from buildhush.flow.facts import (
+    BoundSecret,
+    ConfigValue,
+    CopiedSecret,
+    FileWrite,
+    Hop,
+    LogWrite,
+    MountProblem,
+    Removal,
+    SecretMount,
+    Source,
+    StageCrossing,
+    TaintedWord,
+)
+from buildhush.flow.stage_state import StageFile, StageState
+from buildhush.flow.summary import RunSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """An ARG or ENV pair that carries a secret, before its readers are known."""
+
+    node: Assignment
+    stage: Stage
+    pair: Pair
+    source: Source
+    trail: tuple[Hop, ...]
+    literal: bool
+    is_argument: bool
+    inherits_argument: bool
+    in_onbuild: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one instruction contributes. Sinks and later removals are filled in when the whole file is known."""
+
+    after: StageState
+    writes: tuple[FileWrite, ...] = ()
+    logs: tuple[LogWrite, ...] = ()
+    declared: tuple[Declared, ...] = ()
+    config: tuple[ConfigValue, ...] = ()
+    copied: tuple[CopiedSecret, ...] = ()
+    bound: tuple[BoundSecret, ...] = ()
+    crossings: tuple[StageCrossing, ...] = ()
+    mounts: tuple[SecretMount, ...] = ()
+    problems: tuple[MountProblem, ...] = ()
+    words: tuple[TaintedWord, ...] = ()
+    removals: tuple[tuple[str, Removal], ...] = ()
+    cache_writes: tuple[tuple[str, str, StageFile], ...] = ()
+    cache_removals: tuple[tuple[str, str], ...] = ()
+    summary: RunSummary | None = None
+
+    @property
+    def speaks(self) -> bool:
+        """Whether any fact follows from it."""
+        return bool(
+            self.writes
+            or self.logs
+            or self.declared
+            or self.config
+            or self.copied
+            or self.bound
+            or self.crossings
+            or self.mounts
+            or self.problems
+            or self.words
+            or self.removals
+            or self.cache_removals
+        )
