@@ -9,7 +9,7 @@ DEMO := .cache/demo
 UV := .cache/uv
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test lint types format docs docs-check wheel engines truth startup bench sbom lock clean
+.PHONY: help setup demo test lint types format docs docs-check wheel engines truth proofs startup bench sbom lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ engines: $(STAMP) ## Install the build engines for the tests that build (Linux, 
 
 truth: $(STAMP) ## Build every case again and rewrite what was observed
 	$(BIN)/python -m tests.buildkit.observe_truth
+
+proofs: $(STAMP) ## Prove every quick fix by a build before and after it
+	$(BIN)/python -m tests.buildkit.prove
 
 startup: $(STAMP) ## Measure what starting a check costs
 	$(BIN)/python server/docs/startup.py

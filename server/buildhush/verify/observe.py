@@ -14,7 +14,7 @@ import tarfile
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -120,11 +120,13 @@ def observe_build(
     context_files: Mapping[str, Canary] | None = None,
     on_progress: Progress | None = None,
     scratch: Path | None = None,
+    on_result: Callable[[BuildResult], None] | None = None,
 ) -> ObservedBuild:
     """Builds once and looks everywhere; every file and cache mount made for it is gone afterwards.
 
     `context_files` are paths below the request's context that hold a canary: written fresh for this build.
-    `scratch` is a folder for temporary files, the system's when None. Raises EngineError when there was no build.
+    `scratch` is a folder for temporary files, the system's when None. `on_result` sees the build
+    before its files go. Raises EngineError when there was no build.
     """
     outline = read_outline(request.dockerfile)
     request = replace(request, cache_namespace=f"buildhush-{uuid.uuid4().hex}")
@@ -138,6 +140,8 @@ def observe_build(
             _look_at_log(result, findings)
             _look_at_exports(result, request, findings)
             watch.look(findings)
+            if on_result is not None:
+                on_result(result)
             if not engine.exports_cache or findings.any_only_in_layer():
                 # A COPY of one file can give a layer with the same bytes as the builder's: one blob in the cache.
                 _look_at_stages_by_target(engine, request, outline, result, findings, work)
