@@ -25,7 +25,7 @@ const SETTINGS = {
 };
 
 /** Starts code-server on `files` (name -> text). The result stops it; nothing of it outlives this process. */
-export async function startCodeServer({ place, vsix, files, settings = {}, args = ['--disable-workspace-trust'], searchPath = process.env.PATH, port = 0 }) {
+export async function startCodeServer({ place, vsix, files, settings = {}, machine = {}, args = ['--disable-workspace-trust'], port = 0 }) {
   const { node, codeServer } = editors(place);
   const home = fs.mkdtempSync(path.join(os.tmpdir(), 'buildhush-editor-'));
   const at = (...parts) => path.join(home, ...parts);
@@ -36,10 +36,10 @@ export async function startCodeServer({ place, vsix, files, settings = {}, args 
     fs.mkdirSync(path.dirname(at('project', name)), { recursive: true });
     fs.writeFileSync(at('project', name), text);
   }
-  const settingsFile = at('data/User/settings.json');
-  fs.writeFileSync(settingsFile, JSON.stringify({ ...SETTINGS, ...settings }));
+  fs.writeFileSync(at('data/User/settings.json'), JSON.stringify({ ...SETTINGS, ...settings }));
+  fs.writeFileSync(at('data/Machine/settings.json'), JSON.stringify(machine));
   fs.writeFileSync(at('config.yaml'), '');
-  const env = { PATH: searchPath, HOME: at('home'), LANG: 'C.UTF-8' };
+  const env = { PATH: process.env.PATH, HOME: at('home'), LANG: 'C.UTF-8' };
   const common = [codeServer, '--extensions-dir', at('extensions'), '--user-data-dir', at('data'), '--config', at('config.yaml')];
 
   // It starts processes that do not end with it: all of them are in a group of their own, which is ended as one.
@@ -80,7 +80,6 @@ export async function startCodeServer({ place, vsix, files, settings = {}, args 
     home, project: at('project'), group: child.pid, address: `${url}/?folder=${at('project')}`,
     read: (name) => fs.readFileSync(at('project', name), 'utf8'),
     write: (name, text) => fs.writeFileSync(at('project', name), text),
-    set: (changed) => fs.writeFileSync(settingsFile, JSON.stringify({ ...SETTINGS, ...settings, ...changed })),
     log: () => logsBelow(at('data/logs')),
     stop: clear,
   };
@@ -88,7 +87,7 @@ export async function startCodeServer({ place, vsix, files, settings = {}, args 
 
 function logsBelow(folder) {
   const files = fs.existsSync(folder) ? fs.readdirSync(folder, { recursive: true }) : [];
-  const wanted = files.filter((name) => path.basename(name).includes('buildhush'));
+  const wanted = files.filter((name) => name.includes('buildhush'));
   return wanted.filter((name) => name.endsWith('.log')).map((name) => fs.readFileSync(path.join(folder, name), 'utf8')).join('\n');
 }
 
@@ -107,7 +106,7 @@ export async function openWorkbench({ place, address, size = { width: 1280, heig
     return route.abort();
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(Number(process.env.PATIENCE ?? 20_000));
   await page.goto(address);
   await page.locator('.monaco-workbench').waitFor({ timeout: 60_000 });
   return { browser, page, outside };

@@ -3,6 +3,7 @@
 import * as vscode from 'vscode';
 import {
   CloseAction,
+  DidChangeConfigurationNotification,
   type CloseHandlerResult,
   ErrorAction,
   type ErrorHandler,
@@ -36,6 +37,7 @@ export class Server implements vscode.Disposable {
   private client: LanguageClient | undefined;
   private launched: Launch | undefined;
   private crashes: number[] = [];
+  private hasRun = false;
   private queue: Promise<void> = Promise.resolve();
 
   constructor(
@@ -94,7 +96,12 @@ export class Server implements vscode.Disposable {
     const run = { command, args: [...args, 'lsp'], options: { cwd: this.context.extensionPath } };
     const serverOptions: ServerOptions = { run, debug: { ...run, args: [...run.args, '--log-level', 'debug'] } };
     this.client = new LanguageClient(SECTION, 'buildhush', serverOptions, this.clientOptions());
-    this.client.onDidChangeState(({ newState }) => this.status.set(newState === State.Running ? 'idle' : 'starting'));
+    this.hasRun = false;
+    this.client.onDidChangeState(({ newState }) => {
+      if (newState !== State.Stopped) {
+        this.status.set(newState === State.Running ? 'idle' : 'starting');
+      }
+    });
     try {
       await this.client.start();
     } catch (error) {
@@ -103,6 +110,7 @@ export class Server implements vscode.Disposable {
       void this.offerLog(`The buildhush server does not start: ${messageOf(error)}`);
       return;
     }
+    this.hasRun = true;
     this.log.info(`the server runs, ${Date.now() - began} ms after the start began`);
     void this.checkVersion(this.client.initializeResult?.serverInfo?.version);
   }
@@ -141,12 +149,23 @@ export class Server implements vscode.Disposable {
           diagnostics.forEach(linkToDocumentation);
           next(uri, diagnostics);
         },
+        resolveCodeAction: async (item, token, next) => {
+          const action = await next(item, token);
+          if (action?.edit?.size === 1) {
+            action.edit = withoutConfirmation(action.edit);
+          }
+          return action;
+        },
         executeCommand: async (command, args, next) => {
           const result: unknown = await next(command, args);
           this.executeCommand(command, args, result);
           return result;
         },
         workspace: {
+          // The client would send everything, also what is not set. Without anything, the server asks.
+          didChangeConfiguration: async () => {
+            await this.client?.sendNotification(DidChangeConfigurationNotification.type, { settings: null });
+          },
           configuration: (params) => params.items.map((item) => explicitlySet(item.section ?? SECTION)),
         },
       },
@@ -160,6 +179,10 @@ export class Server implements vscode.Disposable {
         return { action: ErrorAction.Continue, handled: true };
       },
       closed: (): CloseHandlerResult => {
+        // One that never came up would not do so a second time; the start itself says what is wrong.
+        if (!this.hasRun) {
+          return { action: CloseAction.DoNotRestart, handled: true };
+        }
         const now = Date.now();
         this.crashes = [...this.crashes.filter((time) => now - time < CRASH_WINDOW), now];
         if (this.crashes.length <= MOST_CRASHES) {
@@ -223,6 +246,15 @@ function linkToDocumentation(diagnostic: vscode.Diagnostic): void {
     const argument = encodeURIComponent(JSON.stringify([code.value]));
     diagnostic.code = { value: code.value, target: vscode.Uri.parse(`command:buildhush.openRule?${argument}`) };
   }
+}
+
+// What a fix needs from its user stands in its title. Only one that touches several files is worth a preview.
+function withoutConfirmation(edit: vscode.WorkspaceEdit): vscode.WorkspaceEdit {
+  const plain = new vscode.WorkspaceEdit();
+  for (const [uri, edits] of edit.entries()) {
+    plain.set(uri, edits);
+  }
+  return plain;
 }
 
 function messageOf(error: unknown): string {
