@@ -7,6 +7,18 @@ import os
 from buildhush.companions import bake, compose, gitlab, scripts, workflows
 from buildhush.companions.callers import CallerFile, ReadText
 
+WATCHED = (
+    "**/*compose*.{yml,yaml}",
+    "**/*bake*.{hcl,json}",
+    "**/.github/workflows/*.{yml,yaml}",
+    "**/action.{yml,yaml}",
+    "**/*.gitlab-ci.yml",
+    "**/*.sh",
+    "**/{Makefile,makefile,GNUmakefile,*.mk}",
+    "**/{Dockerfile,Containerfile,*.Dockerfile,Dockerfile.*}",
+)
+"""What an editor is asked to tell changes of, as its glob patterns have it."""
+
 LONGEST_FILE = 1_000_000
 """Characters; a longer file is not read."""
 

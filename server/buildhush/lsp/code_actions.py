@@ -37,11 +37,12 @@ def code_actions(server: BuildhushServer, params: types.CodeActionParams) -> lis
     """The actions for a range."""
     document = server.dockerfile(params.text_document.uri)
     if document is None:
-        return None
+        return server.with_companions().code_actions(params)
     only = params.context.only
     actions: list[Action] = []
     if _wants(only, QUICK_FIX):
         actions += _quick_fixes(server, document, params)
+        actions += server.with_companions().dockerfile_actions(document, params)
     # Clients ask for source actions by name; on every move of the caret nobody would see them.
     if only and _wants(only, FIX_ALL):
         actions += _fix_all_safe(server, document)

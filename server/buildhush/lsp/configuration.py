@@ -115,7 +115,9 @@ class Configuration:
                 }
             )
         if client.watch_registration:
-            patterns = (f"**/{FILE_NAME}", f"**/{PROJECT_FILE_NAME}", "**/.dockerignore", "**/*.dockerignore")
+            from buildhush.companions.readers import WATCHED
+
+            patterns = (f"**/{FILE_NAME}", f"**/{PROJECT_FILE_NAME}", "**/.dockerignore", "**/*.dockerignore", *WATCHED)
             registrations.append(
                 {
                     "id": "buildhush-files",
@@ -143,6 +145,19 @@ class Configuration:
         self._files = {folder: replace(known, good_until=0.0) for folder, known in self._files.items()}
         self._contexts.clear()
         self._server.analyse_again()
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The workspace folders."""
+        return tuple(str(folder) for folder in self._folders)
+
+    def concerns(self, params: Any) -> bool:
+        """Whether a file that changed holds settings or ignore rules, or nobody says which file it was."""
+        changes = params.get("changes") if isinstance(params, dict) else None
+        if not isinstance(changes, list):
+            return True
+        named = [change.get("uri") for change in changes if isinstance(change, dict)]
+        return any(isinstance(uri, str) and uri.endswith((".toml", ".dockerignore")) for uri in named) or not named
 
     def folders_changed(self, params: Any) -> None:
         """`workspace/didChangeWorkspaceFolders`."""

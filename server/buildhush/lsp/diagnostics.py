@@ -55,7 +55,10 @@ def pull(server: BuildhushServer, params: Any) -> dict[str, Any]:
     if not isinstance(uri, str):
         raise invalid_params("DocumentDiagnosticParams expected")
     document = server.dockerfile(uri)
-    items = "" if document is None else _items(server, document)
+    if document is None:
+        items = ",".join(map(json.dumps, server.with_companions().items(uri)))
+    else:
+        items = _items(server, document)
     result_id = blake2b(items.encode(), digest_size=12).hexdigest()
     if params.get("previousResultId") == result_id:
         return {"kind": "unchanged", "resultId": result_id}
@@ -87,10 +90,11 @@ def report_diagnostic(server: BuildhushServer, document: Document, report: Repor
 
 def _items(server: BuildhushServer, document: Document) -> str:
     analysis = server.analysis(document)
+    beside = server.companions.items_for_dockerfile(document, analysis) if server.companions is not None else []
     if not analysis.reports and not analysis.problems:
-        return ""
+        return ",".join(beside)
     positions = server.positions(document)
-    return ",".join(_all_items(server, document, positions, analysis))
+    return ",".join((*_all_items(server, document, positions, analysis), *beside))
 
 
 def _all_items(server: BuildhushServer, document: Document, positions: Positions, analysis: Analysis) -> Iterator[str]:

@@ -61,7 +61,9 @@ def workspace_edit(server: BuildhushServer, document: Document, change: Change) 
     positions = server.positions(document)
     edits = [positions.text_edit_from_edit(edit) for edit in change.edits]
     if not client.document_changes:
-        return types.WorkspaceEdit(changes={document.uri: edits, **_plain_line_edits(server, document, change)})
+        plain = types.WorkspaceEdit(changes={document.uri: edits, **_plain_line_edits(server, document, change)})
+        server.with_companions().add_to(plain, document, change.passes)
+        return plain
     annotate = not change.is_safe and client.change_annotations
     written: list[types.TextEdit | types.AnnotatedTextEdit | types.SnippetTextEdit] = [
         types.AnnotatedTextEdit(annotation_id=_ANNOTATION, range=edit.range, new_text=edit.new_text)
@@ -76,7 +78,9 @@ def workspace_edit(server: BuildhushServer, document: Document, change: Change) 
     for file in _files(document, change):
         changes += _line_edits(server, file)
     annotations = {_ANNOTATION: _annotation(change)} if annotate else None
-    return types.WorkspaceEdit(document_changes=changes, change_annotations=annotations)
+    whole = types.WorkspaceEdit(document_changes=changes, change_annotations=annotations)
+    server.with_companions().add_to(whole, document, change.passes)
+    return whole
 
 
 def _annotation(change: Change) -> types.ChangeAnnotation:

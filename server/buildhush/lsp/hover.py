@@ -42,7 +42,7 @@ def hover(server: BuildhushServer, params: types.HoverParams) -> types.Hover | N
     """What is known about the place under the pointer."""
     document = server.dockerfile(params.text_document.uri)
     if document is None:
-        return None
+        return server.with_companions().hover(params)
     positions = server.positions(document)
     offset = positions.offset_from_position(params.position)
     cards = list(_cards(server, document, offset))

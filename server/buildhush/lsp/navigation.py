@@ -1,4 +1,6 @@
-"""Definition, references, highlights and rename of stages, ARG and ENV names and secret ids, inside the file."""
+"""Definition, references, highlights and rename of stages, ARG and ENV names and secret ids.
+
+Inside the file; a secret's id also in the files that build it."""
 
 from __future__ import annotations
 
@@ -42,7 +44,10 @@ def references(server: BuildhushServer, params: types.ReferenceParams) -> list[t
     places = name.occurrences
     if not params.context.include_declaration:
         places = tuple(place for place in places if not place.defines)
-    return _locations(server, document, places)
+    found_here = _locations(server, document, places)
+    if name.kind == SECRET and document.path is not None:
+        found_here += server.with_companions().secret_places(document.path, name.text)
+    return found_here
 
 
 def highlight(server: BuildhushServer, params: types.DocumentHighlightParams) -> list[types.DocumentHighlight] | None:
@@ -86,10 +91,18 @@ def rename(server: BuildhushServer, params: types.RenameParams) -> types.Workspa
         raise request_failed(f"`{new}` is in use already")
     positions = server.positions(document)
     edits = [types.TextEdit(range=positions.range_from_span(place.span), new_text=new) for place in name.occurrences]
+    elsewhere: dict[str, list[types.TextEdit]] = {}
+    if name.kind == SECRET and document.path is not None:
+        elsewhere = server.with_companions().secret_renames(document.path, name.text, new)
     if not server.client.document_changes:
-        return types.WorkspaceEdit(changes={document.uri: edits})
-    identifier = types.OptionalVersionedTextDocumentIdentifier(uri=document.uri, version=document.version)
-    return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(text_document=identifier, edits=list(edits))])
+        return types.WorkspaceEdit(changes={document.uri: edits, **elsewhere})
+    changes: list[types.TextDocumentEdit | types.CreateFile | types.RenameFile | types.DeleteFile] = []
+    for uri, of_file in {document.uri: edits, **elsewhere}.items():
+        open_document = server.documents.get(uri)
+        version = open_document.version if open_document is not None else None
+        identifier = types.OptionalVersionedTextDocumentIdentifier(uri=uri, version=version)
+        changes.append(types.TextDocumentEdit(text_document=identifier, edits=list(of_file)))
+    return types.WorkspaceEdit(document_changes=changes)
 
 
 def _is_taken(names: Names, name: Name, new: str) -> bool:

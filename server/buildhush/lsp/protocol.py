@@ -115,12 +115,13 @@ class BuildhushProtocol(LanguageServerProtocol):
                 ResponseProblem(types.ErrorCodes.InvalidRequest, "neither a request nor a notification nor a response"),
             )
 
-    def idle(self) -> None:
-        """No message waits."""
+    def idle(self) -> bool:
+        """No message waits; True when there is more to do."""
         try:
-            self._server.idle()
+            return self._server.idle()
         except Exception as error:
             logger.error("work between messages failed: %s", type(error).__name__, exc_info=True)
+            return False
 
     def check_cancelled(self) -> None:
         """Raises the error reply when the client has cancelled the request that is being answered."""

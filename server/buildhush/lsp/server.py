@@ -27,6 +27,7 @@ from buildhush.lsp.protocol import BuildhushProtocol, invalid_params
 
 if TYPE_CHECKING:
     from buildhush.engine import Analysis
+    from buildhush.lsp.companions import Companions
     from buildhush.lsp.configuration import Configuration
     from buildhush.lsp.convert import Positions
     from buildhush.lsp.documents import Document, Documents
@@ -69,10 +70,13 @@ class BuildhushServer(LanguageServer):
             "buildhush", __version__, protocol_cls=BuildhushProtocol, converter_factory=default_converter, max_workers=2
         )
         self.client = Client()
+        self.client_is_ready = False
         self._documents: Documents | None = None
         self._configuration: Configuration | None = None
         self._unpublished: dict[str, float] = {}
         self._warm = False
+        self.companions: Companions | None = None
+        """The files that build the Dockerfiles; None until there was time to look for them."""
         for method, target in FEATURES.items():
             module, function = target.split(":")
             self.protocol.fm.features[method] = partial(_call, self, module, function)
@@ -89,7 +93,7 @@ class BuildhushServer(LanguageServer):
             types.TEXT_DOCUMENT_DID_SAVE: self._did_save,
             types.TEXT_DOCUMENT_DIAGNOSTIC: partial(_call, self, "diagnostics", "pull"),
             types.WORKSPACE_DID_CHANGE_CONFIGURATION: partial(self._configure, "pushed"),
-            types.WORKSPACE_DID_CHANGE_WATCHED_FILES: partial(self._configure, "files_changed"),
+            types.WORKSPACE_DID_CHANGE_WATCHED_FILES: self._files_changed,
             types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: partial(self._configure, "folders_changed"),
         }
 
@@ -128,6 +132,14 @@ class BuildhushServer(LanguageServer):
 
         return Positions(document, self.client.encoding)
 
+    def with_companions(self) -> Companions:
+        """The files that build the Dockerfiles, looked for from now on at the latest."""
+        if self.companions is None:
+            from buildhush.lsp.companions import Companions
+
+            self.companions = Companions(self, self.configuration.folders)
+        return self.companions
+
     def check_cancelled(self) -> None:
         """Raises the error reply when the client no longer wants the answer."""
         self.protocol.check_cancelled()
@@ -160,6 +172,7 @@ class BuildhushServer(LanguageServer):
         }
 
     def _initialized(self, params: Any) -> None:
+        self.client_is_ready = True
         self._warm_up()
         self.configuration.register()
 
@@ -186,6 +199,14 @@ class BuildhushServer(LanguageServer):
 
     def _configure(self, method: str, params: Any) -> None:
         getattr(self.configuration, method)(params)
+        if method == "folders_changed" and self.companions is not None:
+            self.companions.roots_changed(self.configuration.folders)
+
+    def _files_changed(self, params: Any) -> None:
+        if self.companions is not None:
+            self.companions.files_changed(params)
+        if self.configuration.concerns(params):
+            self.configuration.files_changed(params)
 
     def parent_lives(self) -> bool:
         """Whether the process that the client named still runs."""
@@ -206,6 +227,8 @@ class BuildhushServer(LanguageServer):
             if document.uri.endswith(".dockerignore"):
                 self.configuration.files_changed(None)
             _call(self, "diagnostics", "clear", document)
+            if self.companions is not None:
+                self.companions.changed(document)
 
     def _did_save(self, params: Any) -> None:
         """A Dockerfile was analysed while it was typed; what lies around it is read from the disk."""
@@ -217,6 +240,8 @@ class BuildhushServer(LanguageServer):
     def _changed(self, document: Document) -> None:
         if document.uri.endswith(".dockerignore"):
             self.configuration.files_changed(None)
+        if self.companions is not None:
+            self.companions.changed(document)
         self._schedule(document)
 
     def _schedule(self, document: Document) -> None:
@@ -232,14 +257,19 @@ class BuildhushServer(LanguageServer):
         for uri in [uri for uri in self._unpublished if self._overdue(uri)]:
             self._publish(uri)
 
-    def idle(self) -> None:
-        """No message waits: publish for the documents that changed, the longest waiting first."""
+    def idle(self) -> bool:
+        """No message waits: publish for the documents that changed, the longest waiting first; then the files around.
+
+        True when there is more to do.
+        """
         if not self._unpublished:
-            if self.protocol.initialized:
-                self._warm_up()
-            return
+            if not self.protocol.initialized:
+                return False
+            self._warm_up()
+            return self.with_companions().step() if self.client_is_ready else False
         for uri in list(self._unpublished):
             self._publish(uri)
+        return True
 
     def _publish(self, uri: str) -> None:
         self._unpublished.pop(uri, None)

@@ -25,6 +25,9 @@ LONGEST_MESSAGE = 128 * 1024 * 1024
 LONGEST_HEADER = 64 * 1024
 """Bytes; a stream that has no header end for that long is not speaking this protocol."""
 
+BETWEEN_STEPS = 0.002
+"""Seconds that a message may take the turn between two steps of background work."""
+
 CHECK_EVERY = 2.0
 """Seconds between two looks at whether the client still lives."""
 
@@ -47,8 +50,8 @@ class Receiver(Protocol):
     def received(self, message: Any) -> None:
         """One decoded JSON value or `Malformed`."""
 
-    def idle(self) -> None:
-        """No message waits: the time for work that a newer message would have made useless."""
+    def idle(self) -> bool:
+        """No message waits: the time for work that a newer message would have made useless; True for more of it."""
 
     def seen(self, message: Any) -> None:
         """Called by the reading thread as soon as a message is decoded; must be quick and safe to call there."""
@@ -160,10 +163,14 @@ def run(read: Callable[[int], bytes], output: Output, receiver: Receiver, parent
     """Serve one client until it leaves; the process's exit code (1 when it left without saying so)."""
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_read_all, args=(Frames(read), inbox, receiver), name="reader", daemon=True).start()
+    busy = False
     while receiver.exit_code is None:
         try:
-            message = inbox.get(timeout=CHECK_EVERY)
+            message = inbox.get(timeout=BETWEEN_STEPS if busy else CHECK_EVERY)
         except queue.Empty:
+            if busy:
+                busy = receiver.idle()
+                continue
             if not parent_lives():
                 logger.warning("the client's process has ended")
                 return 1
@@ -172,7 +179,7 @@ def run(read: Callable[[int], bytes], output: Output, receiver: Receiver, parent
             return 1
         receiver.received(message)
         if inbox.empty():
-            receiver.idle()
+            busy = receiver.idle()
     return receiver.exit_code
 
 

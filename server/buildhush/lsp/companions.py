@@ -1,0 +1,508 @@
+"""The files that build Dockerfiles, in the editor: the index in small steps between messages, what is found in them,
+and what a fix of a Dockerfile needs of them.
+
+Nothing here runs while a message waits: a step lists one folder or reads one file, and a keystroke is answered first.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import types
+from pygls import uris
+
+from buildhush.companions.findings import CompanionFinding, CompanionFix, findings_for, findings_in, fixes_of
+from buildhush.companions.index import CallerIndex, Progress, read_file
+from buildhush.companions.readers import kind_of
+from buildhush.companions.repairs import FileEdits, caller_edits
+from buildhush.lsp.convert import Positions
+from buildhush.lsp.documents import Document, path_of
+from buildhush.rules.api import PassedSecret, Safety, Severity
+from buildhush.text.spans import Span
+
+if TYPE_CHECKING:
+    from buildhush.engine import Analysis
+    from buildhush.lsp.server import BuildhushServer
+
+logger = logging.getLogger(__name__)
+
+BUDGET = 0.004
+"""Seconds of work between two looks at whether a message waits; one file may take longer."""
+
+MOST_PUBLISHED = 200
+"""Files that are not open and get diagnostics all the same."""
+
+_SEVERITIES = {Severity.ERROR: 1, Severity.WARNING: 2, Severity.INFORMATION: 3, Severity.HINT: 4}
+_ANNOTATION = "buildhush-caller"
+_REPEATED_AFTER = 0.3
+
+DocumentChange = types.TextDocumentEdit | types.CreateFile | types.RenameFile | types.DeleteFile
+
+
+class Companions:
+    """All that the server knows of callers. Made when the client is initialized."""
+
+    def __init__(self, server: BuildhushServer, roots: tuple[str, ...]) -> None:
+        self._server = server
+        self.index = CallerIndex(roots, self._text)
+        self._scan: Iterator[Progress] | None = self.index.scan() if roots else None
+        self._scanned_files = 0
+        self._dirty: dict[str, float] = {}
+        self._pending: list[str] = []
+        self._published: set[str] = set()
+        self._analyses: dict[str, tuple[tuple[int, int], Analysis]] = {}
+        self._token: str | None = None
+
+    # Being told.
+
+    def changed(self, document: Document) -> None:
+        """A document was opened or edited."""
+        if document.path is None:
+            return
+        if document.is_dockerfile or kind_of(document.path) is not None:
+            self._dirty[document.path] = time.monotonic()
+
+    def closed(self, document: Document) -> None:
+        """A document was closed: the disk counts again."""
+        self.changed(document)
+
+    def files_changed(self, params: Any) -> None:
+        """`workspace/didChangeWatchedFiles`."""
+        changes = params.get("changes") if isinstance(params, dict) else None
+        for change in changes if isinstance(changes, list) else ():
+            path = path_of(change.get("uri", "")) if isinstance(change, dict) else None
+            if path is not None:
+                self._analyses.pop(path, None)
+                self._dirty[path] = 0.0
+
+    def roots_changed(self, roots: tuple[str, ...]) -> None:
+        """Other workspace folders: everything is looked through again."""
+        self.index = CallerIndex(roots, self._text)
+        self._scan = self.index.scan() if roots else None
+
+    # Working between messages.
+
+    def step(self) -> bool:
+        """A little work; whether there is more."""
+        until = time.monotonic() + BUDGET
+        while time.monotonic() < until:
+            if not self._one_step():
+                # What waits for a pause in the typing needs another look soon.
+                return bool(self._dirty)
+        return True
+
+    def _one_step(self) -> bool:
+        # What is being typed is read again only when the typing pauses.
+        now = time.monotonic()
+        path = next((path for path, when in self._dirty.items() if now - when > _REPEATED_AFTER), None)
+        if path is not None:
+            del self._dirty[path]
+            self._refreshed(path)
+            return True
+        if self._scan is not None:
+            self._scan_step()
+            return True
+        if self._pending:
+            self._publish(self._pending.pop())
+            return True
+        return False
+
+    def _scan_step(self) -> None:
+        assert self._scan is not None
+        try:
+            progress = next(self._scan)
+        except StopIteration:
+            self._scan = None
+            self._end_progress()
+            self._all_anew()
+            return
+        if progress.files >= self._scanned_files + 250:
+            self._scanned_files = progress.files
+            self._report_progress(progress)
+
+    def _refreshed(self, path: str) -> None:
+        version = self.index.version
+        self.index.update(path)
+        if kind_of(path) is not None:
+            self._publish(path)
+            if self.index.version != version:
+                self._redraw_dockerfiles({link.dockerfile for _, link in self.index.callers_in(path) if link})
+        else:
+            self._pending += [link.caller.file for link in self.index.callers_of(path)]
+            self._pending = list(dict.fromkeys(self._pending))
+
+    def _all_anew(self) -> None:
+        self._redraw_dockerfiles(set(self.index.dockerfiles))
+        self._pending = [file.path for file in self.index.files if file.callers]
+
+    def _redraw_dockerfiles(self, paths: set[str]) -> None:
+        if self._server.client.pull_diagnostics:
+            if "workspace/diagnostic/refresh" in self._server.client.refreshes:
+                self._server.protocol.ask("workspace/diagnostic/refresh", None, _no_answer_needed)
+            return
+        for document in self._server.documents:
+            if document.is_dockerfile and document.path in paths:
+                self._server._schedule(document)
+
+    def _report_progress(self, progress: Progress) -> None:
+        if not self._server.client.work_done_progress:
+            return
+        protocol = self._server.protocol
+        if self._token is None:
+            self._token = "buildhush-index"
+            protocol.ask("window/workDoneProgress/create", {"token": self._token}, _no_answer_needed)
+            value: dict[str, Any] = {"kind": "begin", "title": "Looking for what builds the Dockerfiles"}
+        else:
+            value = {"kind": "report", "message": f"{progress.files} files"}
+        protocol.notify("$/progress", {"token": self._token, "value": value})
+
+    def _end_progress(self) -> None:
+        if self._token is not None:
+            self._server.protocol.notify("$/progress", {"token": self._token, "value": {"kind": "end"}})
+            self._token = None
+
+    # Diagnostics.
+
+    def items_for_dockerfile(self, document: Document, analysis: Analysis) -> list[str]:
+        """The diagnostics, as JSON, that stand in a Dockerfile because of its callers."""
+        if document.path is None:
+            return []
+        positions = self._server.positions(document)
+        try:
+            found = findings_for(self.index, document.path, analysis)
+        except Exception as error:
+            logger.error("callers could not be looked at: %s", type(error).__name__)
+            return []
+        return [json.dumps(self._item(document, positions, each)) for each in found]
+
+    def items(self, uri: str) -> list[dict[str, Any]]:
+        """The diagnostics of a companion file, as plain JSON."""
+        path = path_of(uri)
+        if path is None or kind_of(path) is None:
+            return []
+        self.index.update(path)
+        document = self._document(path)
+        if document is None:
+            return []
+        positions = self._server.positions(document)
+        return [self._item(document, positions, each) for each in self._findings(path)]
+
+    def _publish(self, path: str) -> None:
+        uri = self._uri(path)
+        document = self._server.documents.get(uri)
+        if self._server.client.pull_diagnostics or (document is None and self.index.file(path) is None):
+            if uri in self._published:
+                self._published.discard(uri)
+                self._send(uri, None, [])
+            return
+        items = self.items(uri)
+        if not items and uri not in self._published and document is None:
+            return
+        if document is None and uri not in self._published and len(self._published) >= MOST_PUBLISHED:
+            return
+        self._published.add(uri)
+        self._send(uri, document.version if document is not None else None, items)
+
+    def _send(self, uri: str, version: int | None, items: list[dict[str, Any]]) -> None:
+        params: dict[str, Any] = {"uri": uri, "diagnostics": items}
+        if version is not None:
+            params["version"] = version
+        self._server.protocol.notify("textDocument/publishDiagnostics", params)
+
+    def _findings(self, path: str) -> tuple[CompanionFinding, ...]:
+        document = self._document(path)
+        if document is None:
+            return ()
+        try:
+            return findings_in(self.index, path, self._analysis, self._server.configuration.settings(document))
+        except Exception as error:
+            logger.error("a companion file could not be looked at: %s", type(error).__name__)
+            return ()
+
+    def _item(self, document: Document, positions: Positions, finding: CompanionFinding) -> dict[str, Any]:
+        from buildhush.lsp.diagnostics import DOCUMENTATION, SOURCE, UNNECESSARY
+
+        client = self._server.client
+        item: dict[str, Any] = {
+            "range": _range(positions, finding.span),
+            "severity": _SEVERITIES[finding.severity],
+            "code": finding.rule,
+            "source": SOURCE,
+            "message": finding.message,
+            "data": {"rule": finding.rule, "version": document.version, "fingerprint": _fingerprint(finding)},
+        }
+        if client.code_description:
+            item["codeDescription"] = {"href": f"{DOCUMENTATION}{finding.rule}"}
+        if finding.unnecessary and UNNECESSARY in client.diagnostic_tags:
+            item["tags"] = [UNNECESSARY]
+        if client.related_information and finding.related:
+            item["relatedInformation"] = [
+                {
+                    "location": {
+                        "uri": self._uri(place.file),
+                        "range": _range(self._positions(place.file), place.span),
+                    },
+                    "message": place.message,
+                }
+                for place in finding.related
+                if self._document(place.file) is not None
+            ]
+        return item
+
+    # Fixes.
+
+    def code_actions(self, params: types.CodeActionParams) -> list[dict[str, Any]] | None:
+        """The quick fixes of a companion file."""
+        path = path_of(params.text_document.uri)
+        if path is None or kind_of(path) is None or not self._server.client.literal_code_actions:
+            return None
+        self.index.update(path)
+        return self._actions(path, self._findings(path), params)
+
+    def dockerfile_actions(self, document: Document, params: types.CodeActionParams) -> list[dict[str, Any]]:
+        """The quick fixes of findings that stand in a Dockerfile because of its callers."""
+        if document.path is None or not self._server.client.literal_code_actions:
+            return []
+        found = findings_for(self.index, document.path, self._server.analysis(document))
+        return self._actions(document.path, found, params) or []
+
+    def _actions(
+        self, path: str, found: tuple[CompanionFinding, ...], params: types.CodeActionParams
+    ) -> list[dict[str, Any]] | None:
+        only = params.context.only
+        if only is not None and not any(each in ("", "quickfix") for each in only):
+            return None
+        document = self._document(path)
+        if document is None:
+            return None
+        positions = self._server.positions(document)
+        wanted = positions.span_from_range(params.range)
+        actions = []
+        for finding in found:
+            if finding.span.start > wanted.end or wanted.start > finding.span.end:
+                continue
+            for index, fix in enumerate(fixes_of(self.index, finding, self._analysis)):
+                action: dict[str, Any] = {
+                    "title": _title(fix),
+                    "kind": "quickfix",
+                    "diagnostics": [self._item(document, positions, finding)],
+                    "edit": self._workspace_edit(fix),
+                }
+                if index == 0 and fix.safety is not Safety.UNSAFE and self._server.client.preferred_actions:
+                    action["isPreferred"] = True
+                actions.append(action)
+        return actions
+
+    def changes_for(self, document: Document, passes: tuple[PassedSecret, ...]) -> list[FileEdits]:
+        """What the callers of a Dockerfile need once a fix makes them pass secrets."""
+        if document.path is None or not passes:
+            return []
+        self._look_around()
+        try:
+            for link in self.index.callers_of(document.path):
+                self.index.update(link.caller.file)
+            return list(caller_edits(self.index, document.path, passes))
+        except Exception as error:
+            logger.error("callers could not be repaired: %s", type(error).__name__)
+            return []
+
+    def add_to(self, edit: types.WorkspaceEdit, document: Document, passes: tuple[PassedSecret, ...]) -> None:
+        """Puts the callers' edits into the workspace edit of a Dockerfile's fix."""
+        self._add_files(edit, self.changes_for(document, passes), {})
+
+    def _workspace_edit(self, fix: CompanionFix) -> types.WorkspaceEdit:
+        client = self._server.client
+        edit = types.WorkspaceEdit(document_changes=[]) if client.document_changes else types.WorkspaceEdit(changes={})
+        self._add_files(edit, list(fix.files), {each.path: fix.note for each in fix.files[:1] if fix.note})
+        return edit
+
+    def _add_files(self, edit: types.WorkspaceEdit, files: list[FileEdits], notes: dict[str, str]) -> None:
+        client = self._server.client
+        annotations: dict[str, types.ChangeAnnotation] = dict(edit.change_annotations or {})
+        changes: list[DocumentChange] = list(edit.document_changes or ())
+        plain = dict(edit.changes or {})
+        for number, file in enumerate(files):
+            uri = self._uri(file.path)
+            document = self._document(file.path)
+            if document is None:
+                if client.document_changes and client.creates_files:
+                    options = types.CreateFileOptions(ignore_if_exists=True)
+                    changes.append(types.CreateFile(uri=uri, options=options))
+                elif client.document_changes:
+                    continue
+                document = Document(uri, "", None, "")
+            positions = self._server.positions(document)
+            edits = [positions.text_edit_from_edit(each) for each in file.edits]
+            if not client.document_changes:
+                plain[uri] = edits
+                continue
+            written: list[types.TextEdit | types.AnnotatedTextEdit | types.SnippetTextEdit] = [*edits]
+            if client.change_annotations:
+                name = f"{_ANNOTATION}-{number}"
+                description = ". ".join(filter(None, (*file.notes, notes.get(file.path, ""))))
+                annotations[name] = types.ChangeAnnotation(
+                    label=file.description.replace("`", ""), needs_confirmation=True, description=description or None
+                )
+                written = [
+                    types.AnnotatedTextEdit(annotation_id=name, range=each.range, new_text=each.new_text)
+                    for each in edits
+                ]
+            identifier = types.OptionalVersionedTextDocumentIdentifier(uri=uri, version=document.version)
+            changes.append(types.TextDocumentEdit(text_document=identifier, edits=written))
+        if client.document_changes:
+            edit.document_changes = changes
+            edit.change_annotations = annotations or None
+        else:
+            edit.changes = plain
+
+    # Hover.
+
+    def hover(self, params: types.HoverParams) -> types.Hover | None:
+        """What is known of the place in a companion file: its finding, or the Dockerfile that a caller builds."""
+        path = path_of(params.text_document.uri)
+        if path is None or kind_of(path) is None:
+            return None
+        self.index.update(path)
+        document = self._document(path)
+        if document is None:
+            return None
+        positions = self._server.positions(document)
+        offset = positions.offset_from_position(params.position)
+        said = [(each.span, each.message + ".") for each in self._findings(path) if each.span.contains(offset)]
+        for caller, link in self.index.callers_in(path):
+            if not caller.span.contains(offset):
+                continue
+            names = ", ".join(f"`{each.id}`" for each in caller.secrets) or "none"
+            built = (
+                f"`{os.path.relpath(link.dockerfile, os.path.dirname(path))}`"
+                if link
+                else "a Dockerfile not found here"
+            )
+            said.append((caller.span, f"{caller.name} builds {built}. Secrets passed: {names}."))
+        if not said:
+            return None
+        span = min((span for span, _ in said), key=lambda span: span.end - span.start)
+        markdown = self._server.client.markdown_hover
+        text = "\n\n".join(text for _, text in said)
+        kind = types.MarkupKind.Markdown if markdown else types.MarkupKind.PlainText
+        contents = types.MarkupContent(kind=kind, value=text if markdown else text.replace("`", ""))
+        return types.Hover(contents=contents, range=positions.range_from_span(span))
+
+    # A secret's id in all files.
+
+    def secret_places(self, dockerfile: str, secret_id: str) -> list[types.Location]:
+        """Where the callers of a Dockerfile name a secret."""
+        return [
+            types.Location(uri=self._uri(path), range=self._positions(path).range_from_span(span))
+            for path, span in self._secret_spans(dockerfile, secret_id)
+            if self._document(path) is not None
+        ]
+
+    def secret_renames(self, dockerfile: str, secret_id: str, new: str) -> dict[str, list[types.TextEdit]]:
+        """The edits that rename a secret in the callers of a Dockerfile."""
+        found: dict[str, list[types.TextEdit]] = {}
+        for path, span in self._secret_spans(dockerfile, secret_id):
+            if self._document(path) is not None:
+                where = self._positions(path).range_from_span(span)
+                found.setdefault(self._uri(path), []).append(types.TextEdit(where, new))
+        return found
+
+    def secret_ids(self, dockerfile: str) -> tuple[str, ...]:
+        """The ids that the callers of a Dockerfile pass."""
+        links = self.index.callers_of(dockerfile)
+        return tuple(dict.fromkeys(secret.id for link in links for secret in link.caller.secrets))
+
+    def _secret_spans(self, dockerfile: str, secret_id: str) -> list[tuple[str, Span]]:
+        spans: dict[tuple[str, Span], None] = {}
+        for link in self.index.callers_of(dockerfile):
+            self.index.update(link.caller.file)
+        for link in self.index.callers_of(dockerfile):
+            file = self.index.file(link.caller.file)
+            passed = [each for each in link.caller.secrets if each.id == secret_id and not each.aliases]
+            defined = [each for each in file.secret_names if each.id == secret_id] if file and passed else []
+            for each in (*passed, *defined):
+                spans[link.caller.file, each.id_span] = None
+        return list(spans)
+
+    def _look_around(self) -> None:
+        """The rest of the first scan, as far as somebody who waits for an answer may be made to wait."""
+        until = time.monotonic() + 1.0
+        while self._scan is not None and time.monotonic() < until:
+            self._scan_step()
+
+    # Texts.
+
+    def _text(self, path: str) -> str | None:
+        document = self._server.documents.get(self._uri(path))
+        if document is not None:
+            return document.text
+        text = read_file(path)
+        if text is None or text.isascii():
+            return text
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+    def _document(self, path: str) -> Document | None:
+        """The open document, or one made of what is on the disk."""
+        uri = self._uri(path)
+        document = self._server.documents.get(uri)
+        if document is not None:
+            return document
+        text = self._text(path)
+        return None if text is None else Document(uri, "", None, text)
+
+    def _positions(self, path: str) -> Positions:
+        document = self._document(path)
+        return self._server.positions(document if document is not None else Document(self._uri(path), "", None, ""))
+
+    def _analysis(self, path: str) -> Analysis | None:
+        """A Dockerfile's analysis: the open document's, else one kept as long as the file stays the same."""
+        document = self._server.documents.get(self._uri(path))
+        if document is not None and document.is_dockerfile:
+            return self._server.analysis(document)
+        try:
+            status = os.stat(path)
+        except OSError:
+            return None
+        stamp = (status.st_mtime_ns, status.st_size)
+        known = self._analyses.get(path)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        text = self._text(path)
+        if text is None:
+            return None
+        analysis = self._server.analysis(Document(self._uri(path), "dockerfile", None, text))
+        if len(self._analyses) >= 500:
+            self._analyses.clear()
+        self._analyses[path] = (stamp, analysis)
+        return analysis
+
+    @staticmethod
+    def _uri(path: str) -> str:
+        return uris.from_fs_path(path) or ""
+
+
+def _range(positions: Positions, span: Span) -> dict[str, Any]:
+    line, character = positions.pair_from_offset(span.start)
+    end_line, end_character = positions.pair_from_offset(span.end)
+    return {"start": {"line": line, "character": character}, "end": {"line": end_line, "character": end_character}}
+
+
+def _fingerprint(finding: CompanionFinding) -> str:
+    return blake2b(f"{finding.rule}\0{finding.message}".encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def _title(fix: CompanionFix) -> str:
+    return f"{fix.title} (check the result)" if fix.safety is Safety.UNSAFE else fix.title
+
+
+def _no_answer_needed(result: Any, problem: Exception | None) -> None:
+    """The client's reply says nothing."""
+
+
+__all__ = ["Companions"]
