@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,8 +116,9 @@ class PreparedCase:
     context_files: dict[str, Canary]
 
 
-def prepare(case: Case, context: Path) -> PreparedCase:
-    """Makes the canaries and writes the build context."""
+def prepare(case: Case, context: Path, values: Mapping[tuple[str, str], str] | None = None) -> PreparedCase:
+    """Makes the canaries and writes the build context. `values`: of earlier canaries to use again, by kind and name."""
+    values = values or {}
     secrets: dict[str, str] = {}
     arguments: dict[str, str] = {}
     context_files: dict[str, Canary] = {}
@@ -129,16 +130,16 @@ def prepare(case: Case, context: Path) -> PreparedCase:
             if item.template is not None and "{canary}" not in item.template:
                 path.write_text(item.template)
                 continue
-            canary = make_canary("context", item.name, item.template)
+            canary = make_canary("context", item.name, item.template, values.get(("context", item.name)))
             path.write_text(canary.content)
             context_files[item.name] = canary
         else:
-            canary = make_canary(item.kind, item.name, item.template)
+            canary = make_canary(item.kind, item.name, item.template, values.get((item.kind, item.name)))
             (secrets if item.kind == "secret" else arguments)[item.name] = canary.content
         canaries.append(canary)
     dockerfile = case.dockerfile
     if "@LIT@" in dockerfile:
-        literal = make_canary("literal", "literal")
+        literal = make_canary("literal", "literal", None, values.get(("literal", "literal")))
         dockerfile = dockerfile.replace("@LIT@", literal.value)
         canaries.append(literal)
     request = BuildRequest(

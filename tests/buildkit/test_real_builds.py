@@ -6,10 +6,15 @@ a sample otherwise.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +176,49 @@ def test_an_interrupted_build_leaves_no_process_and_no_file(build_engine: Buildc
     children = Path(f"/proc/{os.getpid()}/task/{threading.get_native_id()}/children").read_text().split()
     commands = [Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[0] for child in children]
     assert not any(command.endswith(b"buildctl") for command in commands)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_verification_that_is_stopped_leaves_nothing(
+    number: signal.Signals, project: Path, build_engine: BuildctlEngine, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (project / "Dockerfile").write_text("FROM oracle-base\nCOPY . /app\nRUN sleep 55.5\n")
+    scratch = tmp_path_factory.mktemp("scratch")
+    before = build_engine.records()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "buildhush", "verify", "--engine=buildctl", f"--address={build_engine.address}", "--yes",
+         "--embedded-frontend", "--network=none", f"--build-context=oracle-base=oci-layout://{images()['oracle-base']}",
+         str(project)],
+        env={**os.environ, "PATH": f"{Path(build_engine.buildctl).parent}:{os.environ['PATH']}", "TMPDIR": str(scratch),
+             "PYTHONPATH": str(Path(__file__).parents[2] / "server")},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        _wait_for(lambda: _is_running("sleep\0" + "55.5"))
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, output
+    assert list(scratch.iterdir()) == []
+    _wait_for(lambda: not _is_running("sleep\0" + "55.5"))
+    left = {key: text for key, text in build_engine.records().items() if key not in before and "pulled" not in text}
+    assert left == {}
+
+
+def _is_running(words: str) -> bool:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if path.read_bytes().startswith(words.encode()):
+                return True
+    return False
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen within half a minute"
+        time.sleep(0.05)
 
 
 def test_an_engine_that_dies_is_an_engine_error(tmp_path: Path, build_engine: BuildctlEngine) -> None:

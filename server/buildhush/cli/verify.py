@@ -6,8 +6,11 @@ Exit status: 0 no canary was seen, 1 some were, 2 the build could not be done or
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         engine = find_engine(arguments.engine, arguments.address)
         if not arguments.yes and not _agreed(plan, str(engine.identity())):
             return 2
-        with _Progress() as progress:
+        with _terminated_as_interrupted(), _Progress() as progress:
             verdict = run_verification(plan, engine, progress.step)
     except (PlanError, EngineError) as error:
         output.say(str(error))
@@ -74,6 +77,20 @@ def run(arguments: argparse.Namespace) -> int:
     if verdict.leaks:
         return 1
     return 0 if verdict.proven else 2
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Being terminated cleans up as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
