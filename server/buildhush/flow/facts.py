@@ -255,8 +255,8 @@ class BoundSecret:
 class StageCrossing:
     """A COPY --from, a FROM or a `--mount=from=` write that carries a leak into an exported stage.
 
-    `paths`: the tainted files that are carried; `origin`: the hops of the leak in the stage that made it. `narrower`:
-    sources to copy instead so that the tainted file stays behind, None when that can't be said.
+    `paths`: the tainted files that are carried, as they are called in the stage they come from, `origin_stage`.
+    `inherited`: by FROM, with all layers; the trail begins where the secret entered.
     """
 
     node: Copy | From

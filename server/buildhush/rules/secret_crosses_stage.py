@@ -22,7 +22,8 @@ FROM alpine
 COPY --from=build /out /
 ```
 
-What to do: keep the secret out of the file where it is written first, or copy only the clean files, one by one.
+What to do: keep the secret out of the file where it is written first, or copy only the clean files, one by one. The
+quick fix leaves out a COPY of the file itself.
 
 What else: a cache that is exported with `--cache-to mode=max` holds the layers of all stages.
 
@@ -32,9 +33,13 @@ Not reported: a COPY of clean siblings of the file, and files that the other sta
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from buildhush.flow.facts import Facts, StageCrossing
-from buildhush.rules.api import Bad, Finding, Good, Rule, Severity
+from buildhush.dockerfile.nodes import Copy
+from buildhush.fixes.instructions import drop_instruction, drop_source
+from buildhush.flow.facts import Facts, FileWrite, StageCrossing
+from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Safety, Severity
+from buildhush.rules.file_fixes import remove_at_the_end
 from buildhush.rules.wording import certainty_of, main_source, subject
 
 
@@ -52,6 +57,43 @@ def check(facts: Facts) -> Iterator[Finding]:
         )
 
 
+def fixes(facts: Facts, finding: Finding) -> Iterator[Fix]:
+    """Remove the file where it is written, or leave out a COPY of nothing but it."""
+    crossing = finding.subject
+    if not isinstance(crossing, StageCrossing) or len(crossing.paths) != 1:
+        return
+    write = _origin(facts, crossing)
+    if write is not None:
+        for fix in remove_at_the_end(facts, write):
+            # Whoever inherits the stage may use the file, which only a person can tell.
+            note = f"Check that nothing behind stage `{crossing.origin_stage}` needs the file"
+            title = fix.title.replace("this RUN", f"the RUN of stage `{crossing.origin_stage}`")
+            yield replace(fix, title=title, safety=Safety.UNSAFE, note=note)
+    if isinstance(crossing.node, Copy):
+        yield from _left_out(facts, crossing, crossing.node)
+
+
+def _origin(facts: Facts, crossing: StageCrossing) -> FileWrite | None:
+    """The one write of the file that is carried, in the stage that it comes from."""
+    writes = [
+        write
+        for write in facts.file_writes
+        if write.path == crossing.paths[0] and (write.stage.name or str(write.stage.index)) == crossing.origin_stage
+    ]
+    return writes[0] if len(writes) == 1 else None
+
+
+def _left_out(facts: Facts, crossing: StageCrossing, node: Copy) -> Iterator[Fix]:
+    word = next((word for word in node.sources if word.span == crossing.place.span), None)
+    if word is None or "/" + word.value.strip("/") != crossing.paths[0]:
+        return  # A folder holds other files, too.
+    several = len(node.sources) > 1
+    edits = drop_source(facts.tree, node, (word,)) if several else drop_instruction(facts.tree, node)
+    if edits is not None:
+        note = "A program that reads the file when the container runs must get it at that time"
+        yield Fix(f"Do not copy `{crossing.paths[0]}` into the image", Safety.UNSAFE, edits, note=note)
+
+
 def _how(crossing: StageCrossing) -> str:
     files = " and ".join(f"`{path}`" for path in crossing.paths[:2])
     more = " and others" if len(crossing.paths) > 2 else ""
@@ -66,10 +108,28 @@ RULE = Rule(
     severity=Severity.ERROR,
     doc=__doc__ or "",
     check=check,
+    fixes=fixes,
     examples=(
         Bad(
             "FROM alpine AS build\n"
             "RUN --mount=type=secret,id=token cp /run/secrets/token /out/token && make -C /src DESTDIR=/out\n"
+            "FROM alpine\n"
+            "COPY --from=build /out/token /etc/token\n"
+            "COPY --from=build /out/app /app\n",
+            fixed="FROM alpine AS build\n"
+            "RUN --mount=type=secret,id=token cp /run/secrets/token /out/token && make -C /src DESTDIR=/out\n"
+            "FROM alpine\n"
+            "COPY --from=build /out/app /app\n",
+            also=("secret-written-to-layer",),
+        ),
+        Bad(
+            "FROM alpine AS build\n"
+            "RUN --mount=type=secret,id=token cp /run/secrets/token /out/token && make -C /src DESTDIR=/out\n"
+            "FROM alpine\n"
+            "COPY --from=build /out /\n",
+            fixed="FROM alpine AS build\n"
+            "RUN --mount=type=secret,id=token cp /run/secrets/token /out/token && make -C /src DESTDIR=/out"
+            " && rm -f /out/token\n"
             "FROM alpine\n"
             "COPY --from=build /out /\n",
             also=("secret-written-to-layer",),
@@ -77,6 +137,10 @@ RULE = Rule(
         Bad(
             "FROM alpine AS build\n"
             "RUN --mount=type=secret,id=token cp /run/secrets/token /out/token\n"
+            "FROM build\n"
+            "RUN make\n",
+            fixed="FROM alpine AS build\n"
+            "RUN --mount=type=secret,id=token cp /run/secrets/token /out/token && rm -f /out/token\n"
             "FROM build\n"
             "RUN make\n",
             also=("secret-written-to-layer",),
