@@ -152,6 +152,7 @@ def _analysed(
     kept, suppressed, comments = silence(tree, reports, settings, known_rules=all_rules().keys())
     problems = (
         *_syntax_problems(tree),
+        *_followed_in_part(facts),
         *(DocumentProblem(each.span, hushed(each.message), each.code) for each in comments),
     )
     return Analysis(
@@ -344,6 +345,17 @@ def _syntax_problems(tree: Dockerfile) -> list[DocumentProblem]:
         for problem in found:
             problems.append(DocumentProblem(problem.span.shifted(start), hushed(problem.message), "syntax"))  # type: ignore[attr-defined]
     return problems
+
+
+def _bounds(facts: Facts) -> list[DocumentProblem]:
+    return [
+        DocumentProblem(
+            facts.tree.absolute(place.node, place.span),
+            "This RUN is too long or too deep: followed in part",
+            "too-deep",
+        )
+        for place in facts.followed_in_part
+    ]
 
 
 def _holds(analysis: Analysis, report: Report, fix: Fix) -> bool:

@@ -96,6 +96,11 @@ def gather(
             mount_problems=tuple(problem for _, _, step in touching for problem in step.problems),
             tainted_words=tuple(word for _, _, step in touching for word in step.words),
             build_secrets=_build_secrets(touching),
+            followed_in_part=tuple(
+                Place(node, node.keyword_span)
+                for node, _, step in touching
+                if step.summary is not None and step.summary.truncated
+            ),
         ),
         memo,
     )

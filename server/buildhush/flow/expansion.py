@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from buildhush.flow.machine import Capture, Context, Files
 from buildhush.flow.state import State
-from buildhush.flow.symbols import display, is_known, symbol
+from buildhush.flow.symbols import bounded, display, is_known, symbol
 from buildhush.flow.taint import CLEAN, Taints, Value, through
 from buildhush.shell import ir
 from buildhush.text.spans import Span
@@ -122,7 +122,7 @@ class Expander:
             texts.append(piece.text)
             if piece.taints:
                 taints = taints | piece.taints
-        return Value("".join(texts), taints)
+        return Value(bounded("".join(texts), f"… at {word.span.start}"), taints)
 
     def variable(self, name: str, state: State, context: Context, span: Span) -> Value:
         """The value of `$name`; an unset one is a symbol of its own."""
@@ -241,7 +241,7 @@ class Expander:
         capture = self.substitute(part.body, state, context)
         known = [text for text in capture.texts if text is not None]
         if capture.texts and len(known) == len(capture.texts):
-            text = "\n".join(known).strip("\n")
+            text = bounded("\n".join(known).strip("\n"), f"$(… at {part.span.start})")
         else:
             text = symbol(f"$(… at {part.span.start})" if capture.taints else _shown(part))
         return Value(text, capture.taints)

@@ -324,7 +324,10 @@ class BuildSecret:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All facts of one version of a Dockerfile, each tuple in document order."""
+    """All facts of one version of a Dockerfile, each tuple in document order.
+
+    `followed_in_part`: RUNs whose script is larger or deeper than the flow follows.
+    """
 
     tree: Dockerfile
     stages: StageGraph
@@ -341,6 +344,7 @@ class Facts:
     mount_problems: tuple[MountProblem, ...] = ()
     tainted_words: tuple[TaintedWord, ...] = ()
     build_secrets: tuple[BuildSecret, ...] = ()
+    followed_in_part: tuple[Place, ...] = ()
 
 
 __all__ = [

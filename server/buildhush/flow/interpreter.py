@@ -31,7 +31,7 @@ from buildhush.flow.machine import (
     Target,
 )
 from buildhush.flow.state import FileEntry, State, WriteRecord, join
-from buildhush.flow.symbols import display, is_known, is_made_by_mktemp, symbol, temporary_symbol
+from buildhush.flow.symbols import bounded, display, is_known, is_made_by_mktemp, symbol, temporary_symbol
 from buildhush.flow.taint import CLEAN, Root, RootKind, Step, Taint, Taints, Value, through, union
 from buildhush.flow.variables import Variables
 from buildhush.knowledge.commands import CommandKnowledge
@@ -495,7 +495,8 @@ class Interpreter:
         self.evidence.variables_set.add(name)
         if append and name in state.variables:
             before = state.variables[name]
-            value = Value(before.text + value.text, before.taints | value.taints)
+            text = bounded(before.text + value.text, f"${name}")
+            value = Value(text, before.taints | value.taints)
         state.variables[name] = value
         mark = value.text
         if "mktemp " in mark:
@@ -675,6 +676,7 @@ class Interpreter:
         place = context.place(assignment.span)
         taints = union(value.taints for value in values)
         text = values[0].text if len(values) == 1 else " ".join(value.text for value in values)
+        text = bounded(text, f"${assignment.name}")
         return Value(text, through(taints, place, f"is assigned to `{assignment.name}`"))
 
     def _call_function(self, body: ir.Node, call: Call, state: State, context: Context) -> Outcome:

@@ -13,6 +13,8 @@ from buildhush.knowledge.commands import CommandKnowledge
 from buildhush.shell import ir
 from buildhush.text.spans import Span
 
+# So many files with secrets are followed in one RUN; a script that makes more is said to be followed in part.
+MAX_FILES = 500
 SECRETS_FOLDER = "/run/secrets"
 
 
@@ -260,6 +262,9 @@ class Files:
         if not taints:
             return
         taints = through(taints, record.target_span, f"is written to `{record.shown_path}`")
+        if before is None and len(state.files) >= MAX_FILES:
+            self.evidence.truncated = True
+            return
         if before is None:
             state.files[path] = FileEntry(taints, record)
         elif not taints <= before.taints or before.record is None:

@@ -91,7 +91,11 @@ class Memo:
 
     def drop_all_but(self, tree: Dockerfile) -> None:
         """Forget nodes that have left the file, once there are many of them."""
-        if len(self.steps) <= 2 * len(tree.nodes) + _SPARE:
+        allowed = 2 * len(tree.nodes) + _SPARE
+        for by_state in (self.files, self.inputs):
+            if len(by_state) > allowed:
+                by_state.clear()
+        if max(len(self.steps), len(self.verdicts)) <= allowed:
             return
         live = {id(node) for node in tree.instructions}
         live |= {id(node.trigger) for node in tree.instructions if isinstance(node, Onbuild)}
@@ -100,5 +104,3 @@ class Memo:
                 del results[node]
         for key in [key for key in self.verdicts if id(key[0]) not in live]:
             del self.verdicts[key]
-        self.files.clear()
-        self.inputs.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from buildhush.flow.symbols import is_below, symbol
+from buildhush.flow.symbols import symbol
 from buildhush.flow.taint import CLEAN, Taints
 from buildhush.flow.variables import Variables
 from buildhush.shell import ir
@@ -99,7 +99,8 @@ class State:
 
     def forget(self, path: str, by: Span) -> None:
         """The file's old bytes are gone (deleted or overwritten); what lay below a folder goes with it."""
-        for known in [known for known in self.files if is_below(known, path)]:
+        below = path if path.endswith("/") else path + "/"
+        for known in [known for known in self.files if known == path or known.startswith(below)]:
             if self.files.pop(known).record is None:
                 self.removed[known] = by
         self.links.pop(path, None)

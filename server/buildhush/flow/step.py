@@ -75,4 +75,5 @@ class Step:
             or self.words
             or self.removals
             or self.cache_removals
+            or (self.summary is not None and self.summary.truncated)
         )

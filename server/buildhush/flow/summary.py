@@ -122,7 +122,7 @@ class RunSummary:
     @property
     def is_quiet(self) -> bool:
         """Whether no secret is touched, so that nothing follows from the RUN for the rest of the file."""
-        return not (self.files or self.logs or self.removed or self.words or self.missing_reads)
+        return not (self.files or self.logs or self.removed or self.words or self.missing_reads or self.truncated)
 
 
 EMPTY = RunSummary((), (), (), (), frozenset(), (), (), False, False, False, True)

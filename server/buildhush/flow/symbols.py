@@ -15,6 +15,15 @@ _SYMBOL = re.compile("\x01([^\x01\x02]*)\x02")
 _TEMPORARY = ("/tmp", "/var/tmp")
 
 
+# Longer texts are not followed: a script that doubles a variable sixty times would need more memory than there is.
+MAX_TEXT = 16_384
+
+
+def bounded(text: str, name: str) -> str:
+    """The text, or the symbol called `name` when it is too long to be followed."""
+    return text if len(text) <= MAX_TEXT else symbol(name)
+
+
 def symbol(name: str) -> str:
     """The text that stands for the unknown thing called `name`."""
     return f"{_OPEN}{name.replace(_OPEN, '').replace(_CLOSE, '').replace('/', _SLASH)}{_CLOSE}"

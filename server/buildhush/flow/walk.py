@@ -54,7 +54,7 @@ from buildhush.flow.run_inputs import Origins, run_inputs, shell_options
 from buildhush.flow.stage_state import StageFile, StageState, StageVariable
 from buildhush.flow.step import Declared, Step
 from buildhush.flow.summary import EMPTY, RunSummary, TaintedFile, still_holds, summarise
-from buildhush.flow.symbols import covered_by, display, is_below, is_temporary, resolve, symbol
+from buildhush.flow.symbols import bounded, covered_by, display, is_below, is_temporary, resolve, symbol
 from buildhush.flow.taint import Taint
 from buildhush.knowledge.commands import CommandKnowledge
 from buildhush.knowledge.files import classify_file
@@ -72,6 +72,10 @@ class ContextView(Protocol):
 
     def exists(self, path: str) -> bool | None:
         """Whether the context has that file; None when unknown."""
+
+
+# So many secret files of a stage are followed into its later instructions; further ones are reported where they are made.
+MAX_FOLLOWED = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -507,7 +511,8 @@ class Walk:
             file = StageFile(tainted.path, write.sources, write.trail, write.is_folder)
             if tainted.cache is None:
                 files = dict(state.files) if files is None else files
-                files[tainted.path] = file
+                if len(files) < MAX_FOLLOWED:
+                    files[tainted.path] = file
             else:
                 identity, target = tainted.cache
                 relative = tainted.path[len(target.rstrip("/")) :].lstrip("/")
@@ -705,7 +710,7 @@ class Walk:
             name: variable.text if variable.text is not None else symbol(f"${name}")
             for name, variable in state.variables.items()
         }
-        return expand(text, known, self.tree.escape).value or ""
+        return bounded(expand(text, known, self.tree.escape).value or "", "…")
 
     def _files_of(self, name: str, stage: Stage) -> Mapping[str, StageFile]:
         origin = self.stages.find(name, stage.index)
