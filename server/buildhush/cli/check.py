@@ -68,6 +68,10 @@ def run(arguments: argparse.Namespace) -> int:
     checked = list(_with_progress(check_files(chosen, request, jobs), len(chosen), arguments))
     thresholds = {result.target.shown: result.fail_on for result in checked}
     results = _collected(checked, skipped)
+    if changes is None and arguments.shard in (None, (1, arguments.shard[1] if arguments.shard else 1)):
+        from buildhush.cli import companions
+
+        results = companions.added(results, arguments.paths, chosen, request)
     try:
         # Before the lines are looked at, because a known finding on an unchanged line is still there.
         results = _after_baseline(results, known, arguments.write_baseline, checked, request)

@@ -53,9 +53,10 @@ class Progress:
 class CallerIndex:
     """The callers of a workspace. Not safe to use from several threads at once."""
 
-    def __init__(self, roots: tuple[str, ...] = (), read_text: ReadText | None = None) -> None:
+    def __init__(self, roots: tuple[str, ...] = (), read_text: ReadText | None = None, depth: int = MAX_DEPTH) -> None:
         self.roots = tuple(os.path.abspath(root) for root in roots)
         self._read_text = read_text or read_file
+        self._depth = depth
         self._files: dict[str, CallerFile] = {}
         self._links: dict[str, tuple[LinkedCaller, ...]] | None = None
         self._dockerfiles: set[str] = set()
@@ -76,7 +77,7 @@ class CallerIndex:
                 entries += len(listed)
                 for entry in listed:
                     if _is_folder(entry):
-                        if entry.name not in _SKIPPED_FOLDERS and depth + 1 < MAX_DEPTH:
+                        if entry.name not in _SKIPPED_FOLDERS and depth + 1 < self._depth:
                             pending.append((entry.path, depth + 1))
                     elif kind_of(entry.path) is not None and len(found) < MAX_FILES and _is_file(entry):
                         found.add(entry.path)

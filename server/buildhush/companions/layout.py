@@ -71,7 +71,13 @@ def item_behind(text: str, sequence: Sequence, item: str) -> Edit | None:
     last = sequence.item_spans[-1]
     if not sequence.flow:
         return lines_behind(text, last.end, column(text, last.start), [f"- {item}"])
-    return insertion(last.end, "," + _between(text, last.start) + item)
+    between = _between(text, last.start)
+    end = next_line(text, last.end)
+    behind = re.fullmatch(r"([ \t]*,)?([ \t]*(?:#|//)[^\r\n]*)(\r?\n)", text[last.end : end])
+    if behind is not None and between != " ":
+        # A comment stays behind the item that it is about.
+        return Edit(Span(last.end, end), "," + behind[2] + between + item + (behind[1] or "").strip() + behind[3])
+    return insertion(last.end, "," + between + item)
 
 
 def _between(text: str, offset: int) -> str:

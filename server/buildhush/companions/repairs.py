@@ -136,7 +136,7 @@ class _Repair:
             environment = argument.environment or argument.name
             if argument.value_span is not None:
                 value = self.text[argument.value_span.start : argument.value_span.end]
-            if argument.kind is ValueKind.LITERAL and caller.kind not in (CallerKind.SCRIPT, CallerKind.MAKEFILE):
+            if argument.kind is ValueKind.LITERAL:
                 self.notes.append(
                     f"The value of `{argument.name}` stood in the file: rotate it, and set the environment variable"
                 )
@@ -357,7 +357,14 @@ def _list_entry(text: str, step: Mapping, inputs: Mapping, key: str, entry: str)
         last = value.content.source_offset(len(value.text.rstrip()) - 1)
         first = value.content.source_offset(len(value.text) - len(value.text.lstrip()))
         return layout.lines_behind(text, last, layout.column(text, first), [entry])
-    if isinstance(value, Scalar) and value.style == "plain" and "\n" not in text[value.span.start : value.span.end]:
+    # Rewriting the entry puts its value into the edit, so it must be none that is written out.
+    is_shown = key != "secrets" or "${{" in getattr(value, "text", "")
+    if (
+        isinstance(value, Scalar)
+        and value.style == "plain"
+        and is_shown
+        and "\n" not in text[value.span.start : value.span.end]
+    ):
         newline = layout.newline_of(text)
         lead = newline + " " * (layout.column(text, pair.key.span.start)) + inner
         return Edit(value.span, "|" + lead + value.text + lead + entry)
@@ -383,7 +390,7 @@ def _command(repair: _Repair, caller: Caller, task: _Task) -> list[Edit]:
     secret_id = task.passed.id
     option = f"--secret id={secret_id}," + (f"src={task.file}" if task.file else f"env={task.environment}")
     edits: list[Edit] = []
-    if task.argument is not None and task.argument.kind is not ValueKind.ENVIRONMENT and not task.file:
+    if task.argument is not None and task.argument.kind is ValueKind.EXPRESSION and not task.file:
         prepared = _prepared(repair, caller, site, task)
         if prepared is None:
             return []

@@ -116,6 +116,21 @@ class Good:
     context: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class CallerExample:
+    """An example of a rule whose findings stand in a file that builds a Dockerfile.
+
+    `dockerfile`: the text of `Dockerfile` beside `file`. `bad`: whether `text` must report exactly this rule, once.
+    `fixed`: `text` after the preferred fix.
+    """
+
+    file: str
+    text: str
+    dockerfile: str
+    bad: bool = True
+    fixed: str | None = None
+
+
 def no_fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:
     """For rules whose remedy can't be written as an edit."""
     return ()
@@ -125,6 +140,7 @@ def no_fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:
 class Rule:
     """A leak pattern.
 
+    `callers`: examples instead of `examples`, for a rule about the files that build a Dockerfile.
     `id`: the file's name in kebab case. `doc`: the module's docstring (Markdown): a first sentence, what leaks and how
     it is read, what to do, what is not reported. `check` yields findings; `fixes` yields fixes, the preferred first.
     """
@@ -136,6 +152,7 @@ class Rule:
     check: Callable[[Facts], Iterator[Finding]]
     examples: tuple[Bad | Good, ...]
     fixes: Callable[[Facts, Finding], Iterable[Fix]] = no_fixes
+    callers: tuple[CallerExample, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -145,4 +162,5 @@ class Rule:
     @property
     def fixable(self) -> bool:
         """Whether an example shows a fix."""
-        return any(isinstance(example, Bad) and example.fixed is not None for example in self.examples)
+        own = any(isinstance(example, Bad) and example.fixed is not None for example in self.examples)
+        return own or any(example.fixed is not None for example in self.callers)

@@ -35,6 +35,13 @@ def _examples(rule: Rule) -> list[str]:
         parts.append(f"{heading}{context}:\n\n```dockerfile\n{example.text}```")
         if isinstance(example, Bad) and example.fixed is not None:
             parts.append(f"After the preferred fix:\n\n```dockerfile\n{example.fixed}```")
+    for each in rule.callers:
+        heading = "Reported" if each.bad else "Not reported"
+        language = "yaml" if each.file.endswith((".yml", ".yaml")) else "hcl" if each.file.endswith(".hcl") else "sh"
+        dockerfile = f"with the Dockerfile\n\n```dockerfile\n{each.dockerfile}```"
+        parts.append(f"{heading}, `{each.file}`\n\n```{language}\n{each.text}```\n\n{dockerfile}")
+        if each.fixed is not None:
+            parts.append(f"After the preferred fix:\n\n```{language}\n{each.fixed}```")
     return ["## Examples", *parts] if parts else []
 
 
