@@ -347,13 +347,10 @@ def _syntax_problems(tree: Dockerfile) -> list[DocumentProblem]:
     return problems
 
 
-def _bounds(facts: Facts) -> list[DocumentProblem]:
+def _followed_in_part(facts: Facts) -> list[DocumentProblem]:
+    message = "This RUN is too long or too deep: followed in part"
     return [
-        DocumentProblem(
-            facts.tree.absolute(place.node, place.span),
-            "This RUN is too long or too deep: followed in part",
-            "too-deep",
-        )
+        DocumentProblem(facts.tree.absolute(place.node, place.span), message, "too-deep")
         for place in facts.followed_in_part
     ]
 

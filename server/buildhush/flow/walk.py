@@ -74,7 +74,7 @@ class ContextView(Protocol):
         """Whether the context has that file; None when unknown."""
 
 
-# So many secret files of a stage are followed into its later instructions; further ones are reported where they are made.
+# So many secret files of a stage are followed into later instructions; more are reported only where they are made.
 MAX_FOLLOWED = 250
 
 
