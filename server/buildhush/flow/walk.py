@@ -75,7 +75,7 @@ class ContextView(Protocol):
 
 
 # So many secret files of a stage are followed into later instructions; more are reported only where they are made.
-MAX_FOLLOWED = 250
+MAX_FOLLOWED = 100
 
 
 @dataclass(frozen=True, slots=True)
