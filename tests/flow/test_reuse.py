@@ -1,0 +1,204 @@
+"""What one edit costs, counted: instructions and scripts that are read anew, summaries and steps that are made anew.
+
+Counts, unlike times, are the same on every machine, so a change that makes typing slow fails here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import pytest
+
+from buildhush.engine import Analysis, Report, analyze
+from buildhush.text.spans import Edit, Span
+
+STEPS = 400
+"""RUNs of the long file; with the comment, the ENV, the continued line and the blank line of each, 2,000 lines."""
+
+
+def long_file(folder: str = "/app") -> str:
+    """400 RUNs, five of which write a build argument into a file of the image."""
+    lines = ["FROM node:22", "ARG NPM_TOKEN", "ENV FOLDER=/app"]
+    lines += ["RUN apt-get update && \\", f"    echo start > {folder}/start"]
+    for number in range(1, STEPS):
+        said = '"$NPM_TOKEN"' if number % 80 == 5 else str(number)
+        lines += [
+            f"# step {number}",
+            f"ENV STEP_{number}=v{number}",
+            f"RUN apt-get update && apt-get install -y package{number} \\",
+            f"    && echo {said} > {folder}/f{number} && rm -rf /var/lib/apt/lists/*",
+            "",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+LONG = long_file()
+LONG_RUN = (
+    "FROM alpine\nRUN --mount=type=secret,id=token cat /run/secrets/token > /app/t\nRUN "
+    + " && \\\n    ".join(f"echo step{number} && cp -r /src/{number} /opt/{number}" for number in range(100))
+    + "\nRUN echo end\n"
+)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one analysis read and made that the one before it did not have."""
+
+    instructions: int
+    scripts: int
+    summaries: int
+    steps: int
+
+
+def cost_of(before: Analysis, after: Analysis) -> Cost:
+    known = {id(node) for node in before.tree.nodes}
+    instructions = sum(id(node) not in known for node in after.tree.nodes)
+    return Cost(instructions, after.memo.scripts_read, after.memo.summaries_made, after.memo.steps_made)
+
+
+def typed(before: Analysis, old: str, new: str) -> Analysis:
+    """The analysis after the first `old` became `new`, in one edit."""
+    start = before.text.index(old)
+    edit = Edit(Span(start, start + len(old)), new)
+    text = before.text[:start] + new + before.text[start + len(old) :]
+    after = analyze(text, previous=before, edit=edit)
+    assert _said(after.reports) == _said(analyze(text).reports)
+    return after
+
+
+def _said(reports: tuple[Report, ...]) -> list[tuple[object, ...]]:
+    return [
+        (each.rule.id, each.span, each.severity, each.finding.message, tuple(step.span for step in each.trail))
+        for each in reports
+    ]
+
+
+def opened(text: str) -> Analysis:
+    """As in an editor: analysed when it is opened, and once more after a first edit, here of the last RUN."""
+    before = analyze(text)
+    start = text.rindex("RUN ") + len("RUN ")
+    return analyze(text[:start] + "x" + text[start:], previous=before, edit=Edit(Span(start, start), "x"))
+
+
+def test_the_long_file_is_what_its_name_says() -> None:
+    analysis = analyze(LONG)
+    assert LONG.count("\n") == 5 * STEPS
+    assert sum(node.keyword == "RUN" for node in analysis.tree.instructions) == STEPS
+    assert [each.rule.id for each in analysis.reports].count("secret-written-to-layer") == 5
+    assert analysis.memo.scripts_read == STEPS
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("package200 ", "package200x ", id="in the middle"),
+        pytest.param("package1 ", "package1x ", id="near the top"),
+        pytest.param("/app/f200 ", "/app/f200x ", id="a path that holds no secret"),
+        pytest.param("RUN apt-get", "RUN --network=none apt-get", id="an option of the RUN"),
+    ],
+)
+def test_typing_in_a_run_costs_that_run(old: str, new: str) -> None:
+    before = opened(LONG)
+    cost = cost_of(before, typed(before, old, new))
+    assert (cost.instructions, cost.scripts, cost.summaries) == (1, 1, 1)
+    assert cost.steps <= 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("# step 200\n", "# step 200, the next\n", id="typing in it"),
+        pytest.param("# step 200\n", "# step 200\n# and more\n", id="adding a line"),
+        pytest.param("# step 200\n", "", id="removing it"),
+    ],
+)
+def test_a_comment_costs_nothing_but_its_own_reading(old: str, new: str) -> None:
+    before = opened(LONG)
+    cost = cost_of(before, typed(before, old, new))
+    assert cost.instructions <= 1
+    assert (cost.scripts, cost.summaries) == (0, 0)
+    assert cost.steps <= 1
+
+
+def test_a_new_run_costs_that_run() -> None:
+    before = opened(LONG)
+    cost = cost_of(before, typed(before, "# step 200\n", "RUN make step200\n"))
+    assert cost.instructions <= 2
+    assert (cost.scripts, cost.summaries) == (1, 1)
+    assert cost.steps <= 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("> /app/f5 ", "> /app/f5x ", id="another path"),
+        pytest.param('echo "$NPM_TOKEN" > /app/f5 ', "echo nothing > /app/f5 ", id="a secret no longer written"),
+        pytest.param("echo 6 > /app/f6 ", 'echo "$NPM_TOKEN" > /app/f6 ', id="a secret written for the first time"),
+    ],
+)
+def test_a_leak_near_the_top_costs_no_summary_of_a_run_that_does_not_look_at_it(old: str, new: str) -> None:
+    before = opened(LONG)
+    cost = cost_of(before, typed(before, old, new))
+    assert (cost.instructions, cost.scripts, cost.summaries) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("ENV STEP_3=v3\n", "ENV STEP_3=v3x\n", id="its value"),
+        pytest.param("ENV STEP_3=v3\n", "ENV STEP_3x=v3\n", id="its name"),
+    ],
+)
+def test_a_variable_near_the_top_that_nothing_reads_costs_no_summary(old: str, new: str) -> None:
+    before = opened(LONG)
+    cost = cost_of(before, typed(before, old, new))
+    assert (cost.instructions, cost.scripts, cost.summaries) == (1, 0, 0)
+
+
+def test_a_variable_that_every_run_reads_costs_their_summaries_but_no_reading() -> None:
+    before = opened(long_file("$FOLDER"))
+    cost = cost_of(before, typed(before, "ENV FOLDER=/app", "ENV FOLDER=/srv"))
+    assert (cost.instructions, cost.scripts) == (1, 0)
+    assert cost.summaries == STEPS
+
+
+def test_a_whole_new_text_costs_only_what_differs() -> None:
+    before = opened(LONG)
+    after = analyze(before.text.replace("package200 ", "package200x "), previous=before)
+    assert cost_of(before, after).scripts == 1
+    assert cost_of(before, after).summaries == 1
+
+
+def test_the_same_text_again_costs_nothing() -> None:
+    before = opened(LONG)
+    cost = cost_of(before, analyze(before.text, previous=before))
+    assert (cost.instructions, cost.scripts, cost.summaries) == (0, 0, 0)
+    assert cost.steps <= 1
+
+
+def test_a_long_run_is_read_once_and_its_neighbours_not_at_all() -> None:
+    before = opened(LONG_RUN)
+    cost = cost_of(before, typed(before, "step50 ", "step50x "))
+    assert (cost.instructions, cost.scripts, cost.summaries) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        pytest.param(LONG, "package200", id="a RUN"),
+        pytest.param(LONG, "> /app/f5", id="a leaking path near the top"),
+        pytest.param(long_file("$FOLDER"), "ENV FOLDER=/app", id="a variable that every RUN reads"),
+    ],
+)
+def test_what_is_kept_does_not_grow_with_the_number_of_edits(text: str, place: str) -> None:
+    """Two versions' worth of results for each instruction, and a little more, however long the typing goes on."""
+    analysis = opened(text)
+    at = text.index(place) + len(place)
+    for number in range(30):
+        edit = Edit(Span(at, at), "x") if number % 2 == 0 else Edit(Span(at, at + 1), "")
+        changed = analysis.text[:at] + edit.text + analysis.text[edit.span.end :]
+        analysis = analyze(changed, previous=analysis, edit=edit)
+    allowed = 3 * len(analysis.tree.instructions) + 500
+    kept = {each.name: getattr(analysis.memo, each.name) for each in fields(analysis.memo)}
+    sizes = {name: len(value) for name, value in kept.items() if isinstance(value, dict) and name != "commands"}
+    assert {name: size for name, size in sizes.items() if size > allowed} == {}
