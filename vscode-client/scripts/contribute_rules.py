@@ -11,6 +11,7 @@ import json
 import sys
 from pathlib import Path
 
+from buildhush.lsp.capabilities import COMMANDS
 from buildhush.rules.registry import RULES
 
 MANIFEST = Path(__file__).resolve().parents[1] / "package.json"
@@ -31,6 +32,11 @@ def main(arguments: list[str]) -> int:
         rule: {"enum": severities, "description": summary} for rule, summary in summaries.items()
     }
     manifest["buildhushRules"] = [{"id": rule, "summary": summary} for rule, summary in summaries.items()]
+    # The client registers the server's commands too, and a name can be registered only once.
+    own = {command["command"] for command in manifest["contributes"]["commands"]}
+    if both := own & set(COMMANDS):
+        print(f"commands of the server and of the extension at once: {', '.join(sorted(both))}", file=sys.stderr)
+        return 1
     wanted = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
     if wanted == text:
         return 0
