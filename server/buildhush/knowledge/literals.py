@@ -247,6 +247,13 @@ _OPTION = re.compile(
 _CURL_USER = re.compile(
     r"(?<![\w-])(?:-u ?|--user[= ])[\"']?(?P<user>[\w.@+-]{1,80}):(?P<value>[A-Za-z0-9][^\s\"'`;,&|<>()\\]{2,255})"
 )
+# echo 'user:password' | chpasswd
+_CHPASSWD = re.compile(
+    r"(?<![\w-])(?P<user>[a-z_][\w.-]{0,31}):(?P<value>[^\s\"'`;,&|<>()\\$:]{4,128})[\"']?\s{0,3}\|\s{0,3}(?:\\\n\s{0,40})?"
+    r"(?:sudo\s)?(?:/usr/sbin/)?chpasswd"
+)
+# Default logins of images that anybody may use; they keep nothing secret.
+_WELL_KNOWN_LOGINS = frozenset("root admin toor docker test user guest vagrant default ubuntu centos raspberry".split())
 _NO_PASSWORD = re.compile(r"[0-9]{1,3}|[\w.-]*/[\w./-]*|true|false|yes|no|none|stdin", re.I)
 _ASSIGNMENT_HINT = re.compile(r"pass|pwd|psw|secret|token|credential|key|auth|pat\b", re.I)
 
@@ -262,6 +269,7 @@ def _contexts(text: str) -> Iterator[LiteralFinding]:
                 continue
             yield LiteralFinding(Span(*match.span("value")), kind)
     yield from _curl_users(text)
+    yield from _login_passwords(text)
     if not _ASSIGNMENT_HINT.search(text):
         return
     for match in _OPTION.finditer(text):
@@ -284,6 +292,16 @@ def _curl_users(text: str) -> Iterator[LiteralFinding]:
         command = before[before.rfind("curl") :] if "curl" in before else ";"
         if _COMMAND_END.search(command) is None and _is_literal(match["value"]):
             yield LiteralFinding(Span(*match.span("value")), "password of curl", certain=False)
+
+
+def _login_passwords(text: str) -> Iterator[LiteralFinding]:
+    if "chpasswd" not in text:
+        return
+    for match in _CHPASSWD.finditer(text):
+        user, value = match["user"], match["value"]
+        if value.lower() in _WELL_KNOWN_LOGINS or value.lower().startswith(user.lower()) or not _is_literal(value):
+            continue
+        yield LiteralFinding(Span(*match.span("value")), "login password", certain=False)
 
 
 _COMMAND_END = re.compile(r"[;&|](?=\s)")
