@@ -9,7 +9,7 @@ DEMO := .cache/demo
 UV := .cache/uv
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test lint types format docs docs-check wheel engines truth proofs startup bench sbom lock clean
+.PHONY: vsix try editors screenshots help setup demo test lint types format docs docs-check wheel engines truth proofs startup bench sbom lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -62,8 +62,8 @@ engines: $(STAMP) ## Install the build engines for the tests that build (Linux, 
 truth: $(STAMP) ## Build every case again and rewrite what was observed
 	$(BIN)/python -m tests.buildkit.observe_truth
 
-proofs: $(STAMP) ## Prove every quick fix by a build before and after it
-	$(BIN)/python -m tests.buildkit.prove
+proofs: $(STAMP) ## Prove every quick fix by a build before and after it, and write the table
+	$(BIN)/python -m tests.buildkit.proofs
 
 startup: $(STAMP) ## Measure what starting a check costs
 	$(BIN)/python server/docs/startup.py
@@ -78,6 +78,22 @@ lock: pyproject.toml ## Choose dependency versions anew
 	@test -x $(UV)/bin/uv || { $(PYTHON) -m venv $(UV) && $(UV)/bin/python -m pip install --quiet uv; }
 	$(UV)/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --upgrade --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements.lock
 	$(UV)/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --upgrade --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+vscode-client/node_modules/.package-lock.json: vscode-client/package-lock.json
+	cd vscode-client && npm ci --silent
+
+vsix: $(STAMP) vscode-client/node_modules/.package-lock.json ## Check, test and pack the extension for VS Code
+	$(BIN)/python vscode-client/scripts/contribute_rules.py --check
+	cd vscode-client && npm run --silent check && npm run --silent test && PYTHON=../$(BIN)/python node scripts/package.mjs $(VSIX_TARGET)
+
+try: $(STAMP) ## VS Code in the browser on the examples; prints the address
+	@tests/editors/run.sh $(BIN)/python try $(PORT)
+
+editors: $(STAMP) ## Use the extension and the other editors' files in the real editors
+	tests/editors/run.sh $(BIN)/python
+
+screenshots: $(STAMP) ## Take the pictures of the extension's README anew
+	tests/editors/run.sh $(BIN)/python screenshots
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

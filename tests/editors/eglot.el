@@ -31,6 +31,7 @@
   (eglot-execute (eglot-current-server) fix))
 (wait-for "the fix gives the text that it promises"
           (lambda () (string-match-p "deploy /tmp/k && rm -f /tmp/k\n\\'" (buffer-string))))
+(eglot--signal-textDocument/didChange) ; Otherwise sent when Emacs is idle, which it never is in batch mode.
 (flymake-start)
 (wait-for "no finding is left" (lambda () (null (flymake-diagnostics))))
 (eglot-shutdown-all)

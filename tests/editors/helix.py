@@ -77,7 +77,7 @@ def main(program: str, folder: Path) -> int:
     dockerfile = folder / "Dockerfile"
     wanted = dockerfile.read_text().replace("deploy /tmp/k", "deploy /tmp/k && rm -f /tmp/k")
     helix = Terminal(program, ["Dockerfile"], folder)
-    helix.wait_for("FROM")
+    helix.wait_for("debian:12")
     helix.read(2)
     helix.type("jgl")
     helix.type(" d", 1)

