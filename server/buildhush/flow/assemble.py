@@ -32,6 +32,8 @@ from buildhush.flow.walk import ContextView, Walk
 from buildhush.knowledge.commands import CommandKnowledge
 from buildhush.knowledge.values import judge
 
+# The readers of so many secret variables are looked for; a file with more is no file that people write.
+MAX_FOLLOWED_VARIABLES = 300
 _Located = tuple[Instruction, Stage, Step]
 
 
@@ -221,17 +223,20 @@ def _variables(
 ) -> tuple[tuple[SecretVariable, ...], tuple[SecretVariable, ...]]:
     arguments: list[SecretVariable] = []
     environment: list[SecretVariable] = []
+    too_many = sum(len(step.declared) for _, _, step in touching) > MAX_FOLLOWED_VARIABLES
     for _, stage, step in touching:
         for item in step.declared:
-            variable = _finished_variable(walk, replace(item, stage=stage), reach)
+            located = replace(item, stage=stage)
+            # A reader that is no RUN keeps every fix from moving a variable whose readers are not known.
+            readers = (Reader(item.node, ()),) if too_many else _readers(walk, located)
+            variable = _finished_variable(walk, located, readers, reach)
             if variable is not None:
                 (arguments if item.is_argument else environment).append(variable)
     return ((*_unused_globals(walk), *arguments), tuple(environment))
 
 
-def _finished_variable(walk: Walk, item: Declared, reach: _Reach) -> SecretVariable | None:
+def _finished_variable(walk: Walk, item: Declared, readers: tuple[Reader, ...], reach: _Reach) -> SecretVariable | None:
     stage, name = item.stage, item.pair.key.value
-    readers = _readers(walk, item)
     in_log = item.is_argument or item.inherits_argument
     shown = in_log and any(_shown_in_step_name(walk, reader, name) for reader in readers)
     if reach.is_in_config(stage):

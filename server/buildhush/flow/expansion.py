@@ -193,6 +193,7 @@ class Expander:
         evidence = self.files.evidence
         evidence.variables_named.setdefault(part.name, []).append((place, bool(context.nesting)))
         if part.length:
+            self.variable(part.name, state, context, part.span)
             return Value(symbol(f"${{#{part.name}}}"))
         operand = self.value(part.operand, state, context) if part.operand is not None else None
         value = self.variable(part.name, state, context, part.span)

@@ -75,7 +75,12 @@ class ContextView(Protocol):
 
 
 # So many secret files of a stage are followed into later instructions; more are reported only where they are made.
-MAX_FOLLOWED = 100
+MAX_FOLLOWED = 40
+
+
+# A file of more instructions and comments than this is analysed anew at each edit.
+MAX_REMEMBERED = 8_000
+_NOWHERE = StageState()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,7 @@ class Walk:
     syntax_before: str | None = None
     secret_name: Callable[[str], bool | None] = lambda name: None
     touching: list[Located] = field(default_factory=list)
+    is_long: bool = False
     steps_before: Mapping[Instruction, Taken] = field(default_factory=dict)
     final: dict[int, StageState] = field(default_factory=dict)
     caches: dict[str, dict[str, StageFile]] = field(default_factory=dict)
@@ -111,6 +117,7 @@ class Walk:
         self.memo.syntax = syntax.value if syntax is not None else None
         # What a mount may say depends on the frontend: with another one no step is taken over, summaries still are.
         self.steps_before = self.memo.steps if self.memo.syntax == self.syntax_before else {}
+        self.is_long = len(self.tree.nodes) > MAX_REMEMBERED
         for instruction in self.stages.preamble:
             if isinstance(instruction, Assignment) and instruction.keyword == "ARG":
                 for pair in instruction.pairs:
@@ -162,6 +169,7 @@ class Walk:
         if known is not None and known.step.after == step.after:
             # An equal state under its old identity lets everything behind it be taken over.
             step = replace(step, after=known.step.after)
+        after = step.after
         for identity, relative, file in step.cache_writes:
             self.caches.setdefault(identity, {})[relative] = file
         for identity, relative in step.cache_removals:
@@ -169,10 +177,15 @@ class Walk:
         literals = known.literals if known is not None else literal_spots(instruction)
         # A RUN with an SSH mount alone has no fact of its own, but its mount is named in the build command.
         speaks = bool(step.speaks or literals or (isinstance(instruction, Run) and instruction.mounts))
-        self.memo.steps[instruction] = Taken(state, step, not _depends_on_more(instruction), speaks, literals)
+        if self.is_long:
+            # The states of a very long file would fill the memory: it is analysed anew at each edit.
+            step = replace(step, after=_NOWHERE)
+            self.memo.steps[instruction] = Taken(_NOWHERE, step, False, speaks, literals)
+        else:
+            self.memo.steps[instruction] = Taken(state, step, not _depends_on_more(instruction), speaks, literals)
         if speaks:
             self.touching.append(Located(instruction, stage, step, literals))
-        return step.after
+        return after
 
     def _step(self, node: Instruction, holder: Instruction, stage: Stage, state: StageState) -> Step:
         """`holder`: the node that places name; it is the ONBUILD for a trigger, else `node` itself."""

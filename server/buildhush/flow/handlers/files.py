@@ -195,6 +195,7 @@ def dd(machine: Interpreter, call: Call, state: State, context: Context) -> Outc
 def find(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome:
     """find … -delete / -exec rm: deletes what the tests surely match; other -exec commands are run on what it finds."""
     texts = [operand.text for operand in call.operands]
+    note_operands(machine, call.operands, state, context)
     start = next((i for i, text in enumerate(texts) if text.startswith(("-", "(", "!"))), len(texts))
     roots = call.operands[:start] or (Operand(Value("."), call.span, False, None),)
     names: list[str] = []

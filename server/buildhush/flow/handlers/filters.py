@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from buildhush.flow.arguments import Arguments, parse
 from buildhush.flow.expansion import GLIMPSE, Operand, is_harmless
-from buildhush.flow.handlers.common import input_of, write_file
+from buildhush.flow.handlers.common import input_of, note_operands, write_file
 from buildhush.flow.interpreter import Call, Interpreter
 from buildhush.flow.machine import Context, Outcome, placed
 from buildhush.flow.state import FileEntry, State
@@ -81,6 +81,7 @@ def openssl(machine: Interpreter, call: Call, state: State, context: Context) ->
     if not call.operands:
         return Outcome(state, state)
     sub = call.operands[0].text
+    note_operands(machine, call.operands, state, context)
     arguments = parse(call.operands[1:], ("-in", "-out", "-inkey", "-passin", "-passout", "-pass", "-k", "-K", "-subj"))
     source, target = arguments.value("-in"), arguments.value("-out")
     taints = machine.files.read(source.text, state, context.place(source.span)) if source is not None else context.input
