@@ -82,7 +82,7 @@ def test_a_repair_keeps_windows_line_ends(case: Case, tmp_path: Path) -> None:
 def test_a_repair_touches_no_unrelated_line(case: Case) -> None:
     """Every line that goes names the argument, or is a key that held nothing else."""
     after = case.after or case.before
-    gone = [line[1:] for line in difflib.ndiff(case.before.splitlines(), after.splitlines()) if line.startswith("- ")]
+    gone = [line[2:] for line in difflib.ndiff(case.before.splitlines(), after.splitlines()) if line.startswith("- ")]
     kept = {line.rstrip(",") for line in after.splitlines()}
     for line in gone:
         if line.rstrip(",") in kept:
@@ -113,4 +113,5 @@ def test_a_repaired_file_is_still_read_wholly(case: Case) -> None:
     text = case.after or case.before
     assert yaml.safe_load(text) is not None
     file = read_caller_file(f"/w/{case.name}", text, lambda path: None)
-    assert file is not None and file.problems == ()
+    assert file is not None
+    assert file.problems == ()

@@ -61,7 +61,7 @@ RULE = Rule(
             "        NPM_TOKEN: ${NPM_TOKEN}\n",
             _DECLARES,
             fixed="services:\n  app:\n    build:\n      context: .\n      args:\n        NODE_ENV: production\n"
-            "      secrets:\n        - npm_token\nsecrets:\n  npm_token:\n    environment: NPM_TOKEN\n",
+            "      secrets:\n        - npm_token\n\nsecrets:\n  npm_token:\n    environment: NPM_TOKEN\n",
         ),
         CallerExample(
             "build.sh",
