@@ -51,6 +51,7 @@ def main() -> int:
         rows += _edit_rows(results)
         inconsistent += _inconsistent(results)
         numbers |= {f"edit {name}": _numbers(result) for name, result in results.items()}
+    _keep(numbers)
     if "sizes" in arguments.parts:
         by_size: dict[int, Result] = {}
         for size in SIZES:
@@ -64,17 +65,20 @@ def main() -> int:
             each.name: [(size, result[each.name].median) for size, result in by_size.items() if each.name in result]
             for each in programs
         }
+    _keep(numbers)
     if "starts" in arguments.parts:
         _say("starts")
         started = measure.starts(programs, max(arguments.rounds // 3, 3))
         rows += table.start_rows(started)
         for name in ("initialize", "first_diagnostics", "cold_open", "next_open"):
             numbers[name] = _numbers(getattr(started, name))
+    _keep(numbers)
     if "memory" in arguments.parts:
         _say("memory")
         remembered = measure.memory(programs)
         rows += table.memory_rows(remembered)
         numbers["memory"] = {name: {"opened": each.opened, "after": each.after} for name, each in remembered.items()}
+    _keep(numbers)
     if "check" in arguments.parts:
         row_of_check, numbers["check"] = _check(peers)
         rows += row_of_check
@@ -84,9 +88,7 @@ def main() -> int:
     print(table.plain(rows, names))
     for name in inconsistent:
         print(f"NOT the diagnostics of a fresh start: {name}")
-    CACHE.mkdir(parents=True, exist_ok=True)
-    (CACHE / "results.json").write_text(json.dumps({"machine": _machine(), "results": numbers}, indent=1) + "\n")
-    _say(f"wrote {CACHE / 'results.json'}")
+    _say(f"wrote {_keep(numbers)}")
     if series:
         complete = peers and set(arguments.parts) == set(PARTS) and not arguments.only
         _draw(series, rows, names, into_documentation=complete)
@@ -168,6 +170,14 @@ def _numbers(result: Result) -> dict[str, Any]:
         }
         for name, samples in result.items()
     }
+
+
+def _keep(numbers: dict[str, Any]) -> Path:
+    """Write what has been measured so far; an interrupted run leaves its finished parts."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    path = CACHE / "results.json"
+    path.write_text(json.dumps({"machine": _machine(), "results": numbers}, indent=1) + "\n")
+    return path
 
 
 def _machine() -> dict[str, Any]:
