@@ -81,9 +81,9 @@ def trap_removal(tree: Dockerfile, run: Run, path: str) -> tuple[Edit, ...] | No
         return None
     assert run.script is not None
     absolute = tree.start_of(run) + run.script.source_offset(start)
-    indentation = re.search(r"[ \t]*$", tree.text[:absolute])
-    if run.script_is_heredoc and indentation:
-        trap = trap.replace("\n", tree.newline + indentation.group())
+    if run.script_is_heredoc:
+        line = tree.text[:absolute].rpartition("\n")[2]
+        trap = trap.replace("\n", tree.newline + line[len(line.rstrip(" \t")) :])
     return (insertion(absolute, trap),)
 
 

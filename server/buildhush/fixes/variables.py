@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 
 from buildhush.dockerfile.nodes import Dockerfile, Run
 from buildhush.fixes.mounts import add_mount, mounts_of_secret, secret_options
@@ -76,5 +75,4 @@ def _as_file(tree: Dockerfile, reader: Reader, name: str, id: str) -> tuple[Edit
 def _indentation(run: Run, start: int) -> str:
     assert run.script is not None
     written = run.text[: run.script.source_offset(start)]
-    found = re.search(r"[ \t]*$", written)
-    return found.group() if found else ""
+    return written[len(written.rstrip(" \t")) :]

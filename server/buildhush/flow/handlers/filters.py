@@ -242,7 +242,7 @@ def awk(machine: Interpreter, call: Call, state: State, context: Context) -> Out
     reads_nothing = program.text.lstrip().startswith("BEGIN") and len(arguments.operands) == 1
     if not reads_nothing:
         taints = taints | input_of(machine, arguments, state, context, program=True)
-    target = re.search(r'print[^|>]*>{1,2}\s*"([^"]+)"', program.text)
+    target = re.search(r'print[^|>]{0,400}>{1,2}\s{0,40}"([^"]+)"', program.text)
     if target is not None:
         named = replace(program, value=Value(target.group(1)))
         write_file(machine, call, state, context, named, taints, via="copy", append=">>" in target.group(0))
@@ -254,7 +254,7 @@ def awk(machine: Interpreter, call: Call, state: State, context: Context) -> Out
 def _scrubs(program: Operand, entry: FileEntry) -> bool:
     """Whether a sed program surely takes the secret out: whole lines, the secret itself, or its line."""
     text = program.text
-    match = re.fullmatch(r"s(.)(.*?)\1(.*?)\1[gIi]*", text, re.DOTALL)
+    match = re.fullmatch(r"s(.)(.{0,200}?)\1(.{0,200}?)\1[gIi]{0,9}", text, re.DOTALL)
     if match is not None:
         if match.group(2) in (".*", "^.*$", "^.*", ".*$"):
             return True
