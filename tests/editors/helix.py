@@ -21,7 +21,9 @@ ROWS, COLUMNS = 40, 160
 PATIENCE = 15.0
 """Seconds."""
 
-_CONTROL = re.compile(rb"\x1b(?:\[[0-9;?:<>=]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|P[^\x1b]*\x1b\\|[()][0-9A-B]|[=>78cM])")
+_CONTROL = re.compile(
+    rb"\x1b(?:\[[0-9;?:<>=]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|P[^\x1b]*\x1b\\|[()][0-9A-B]|[=>78cM])"
+)
 
 
 class Terminal:

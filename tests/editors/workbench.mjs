@@ -80,15 +80,8 @@ export async function startCodeServer({ place, vsix, files, settings = {}, machi
     home, project: at('project'), group: child.pid, address: `${url}/?folder=${at('project')}`,
     read: (name) => fs.readFileSync(at('project', name), 'utf8'),
     write: (name, text) => fs.writeFileSync(at('project', name), text),
-    log: () => logsBelow(at('data/logs')),
     stop: clear,
   };
-}
-
-function logsBelow(folder) {
-  const files = fs.existsSync(folder) ? fs.readdirSync(folder, { recursive: true }) : [];
-  const wanted = files.filter((name) => name.includes('buildhush'));
-  return wanted.filter((name) => name.endsWith('.log')).map((name) => fs.readFileSync(path.join(folder, name), 'utf8')).join('\n');
 }
 
 /** Opens the workbench in Chromium. */

@@ -2,9 +2,10 @@
 
     python scripts/bundle_server.py [--target linux-x64] [--output bundled/libs]
 
-The result has one folder per ABI: `any` holds the server and every package that runs on all supported versions of CPython,
-`cp310`, `cp311`, … hold what is compiled for one version. `bundled/start.py` puts `any` and the folder of the running
-interpreter on the import path. Versions and hashes come from requirements.lock; wheels only, so nothing is run or compiled.
+The result has one folder per ABI: `any` holds the server and every package that runs on all supported versions of
+CPython, `cp310`, `cp311`, … hold what is compiled for one version. `bundled/start.py` puts `any` and the folder of the
+running interpreter on the import path. Versions and hashes come from requirements.lock; wheels only, so that nothing is
+run or compiled.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ PLATFORMS = {
     "darwin-x64": ("macosx_10_9_x86_64", "macosx_10_13_x86_64", "macosx_11_0_x86_64"),
     "darwin-arm64": ("macosx_11_0_arm64",),
     "win32-x64": ("win_amd64",),
-    "win32-arm64": ("win_arm64",),
 }
 """VSIX target -> the platform tags of wheels that run there."""
 
