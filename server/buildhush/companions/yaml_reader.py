@@ -34,6 +34,8 @@ MAX_NODES = 200_000
 
 _ESCAPE = re.compile(r"\\(?:\r?\n[ \t]*|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "v": "\v"}
+_MENDED_LENGTH = 200_000
+_BLANKED = re.compile(r"[^\r\n]")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
@@ -41,6 +43,14 @@ def read_yaml(text: str) -> Parsed:
     """The documents of a YAML or JSON text. Never raises."""
     if len(text) > MAX_LENGTH:
         return Parsed(text, (), (Span(0, 0),))
+    documents, problems = _read(text)
+    if problems and len(text) <= _MENDED_LENGTH:
+        # One half-typed line can cost the whole tree: without it, or up to it, the rest reads as it was.
+        documents = _read(_mended(text))[0] or documents
+    return Parsed(text, documents, problems)
+
+
+def _read(text: str) -> tuple[tuple[Value, ...], tuple[Span, ...]]:
     data = encoded(text)
     tree = tree_sitter.Parser(_language()).parse(data)
     reader = _Reader(text, Offsets(text, data))
@@ -55,7 +65,25 @@ def read_yaml(text: str) -> Parsed:
             # Of a broken document, what was read of it still counts.
             documents += reader.rescued(child)
     problems = tuple(_problems(tree.root_node, reader)) if tree.root_node.has_error else ()
-    return Parsed(text, tuple(documents), problems)
+    return tuple(documents), problems
+
+
+def _mended(text: str) -> str:
+    """The text without the first line that breaks it, else only what stands before that line; as long as it was."""
+    lines = text.splitlines(keepends=True)
+    low, high = 0, len(lines)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (low, middle - 1) if _is_broken("".join(lines[:middle])) else (middle, high)
+    if low >= len(lines):
+        return text
+    head, tail = "".join(lines[:low]), "".join(lines[low + 1 :])
+    without = head + _BLANKED.sub(" ", lines[low]) + tail
+    return head + _BLANKED.sub(" ", lines[low] + tail) if _is_broken(without) else without
+
+
+def _is_broken(text: str) -> bool:
+    return tree_sitter.Parser(_language()).parse(encoded(text)).root_node.has_error
 
 
 @cache

@@ -419,6 +419,7 @@ class Companions:
         return tuple(dict.fromkeys(secret.id for link in links for secret in link.caller.secrets))
 
     def _secret_spans(self, dockerfile: str, secret_id: str) -> list[tuple[str, Span]]:
+        self._look_around()
         spans: dict[tuple[str, Span], None] = {}
         for link in self.index.callers_of(dockerfile):
             self.index.update(link.caller.file)

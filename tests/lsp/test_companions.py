@@ -1,0 +1,174 @@
+"""The files that build a Dockerfile, in an editor: found in the workspace, diagnosed, and carried along by fixes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.lsp.client import NEOVIM, VS_CODE, Editor, where
+
+from buildhush.text.line_index import LineIndex
+from buildhush.text.spans import Edit, Span, apply
+
+DOCKERFILE = "FROM node:22\nARG NPM_TOKEN\nRUN npm ci --token=$NPM_TOKEN\n"
+COMPOSE = """services:
+  web:   # é
+    build:
+      context: .
+      args:
+        NPM_TOKEN: ${NPM_TOKEN}
+"""
+SCRIPT = "docker build --build-arg NPM_TOKEN -t a .\n"
+MOUNTS = "FROM a\nRUN --mount=type=secret,id=npm_token,env=NPM_TOKEN npm ci\n"
+
+
+def workspace(folder: Path, **files: str) -> dict[str, Any]:
+    for name, text in files.items():
+        (folder / name.replace("_", ".")).write_text(text, encoding="utf-8")
+    return {"workspaceFolders": [{"uri": folder.as_uri(), "name": "w"}], "rootUri": folder.as_uri()}
+
+
+def changed(edit: dict[str, Any], folder: Path, encoding: str) -> dict[str, str]:
+    """The files after a workspace edit, by name."""
+    by_uri = dict(edit.get("changes") or {})
+    for each in edit.get("documentChanges") or []:
+        if "textDocument" in each:
+            by_uri[each["textDocument"]["uri"]] = each["edits"]
+    result = {}
+    for path in folder.iterdir():
+        text = path.read_text(encoding="utf-8")
+        lines = LineIndex(text)
+        edits = [
+            Edit(
+                Span(
+                    lines.offset(one["range"]["start"]["line"], one["range"]["start"]["character"], encoding),
+                    lines.offset(one["range"]["end"]["line"], one["range"]["end"]["character"], encoding),
+                ),
+                one["newText"],
+            )
+            for one in by_uri.pop(path.as_uri(), [])
+        ]
+        result[path.name] = apply(text, edits)
+    assert by_uri == {}
+    return result
+
+
+@pytest.mark.parametrize("profile", [VS_CODE, NEOVIM], ids=lambda profile: str(profile["name"]))
+def test_a_fix_of_the_dockerfile_carries_its_callers_along(profile: dict[str, Any], tmp_path: Path) -> None:
+    parameters = workspace(tmp_path, Dockerfile=DOCKERFILE, compose_yaml=COMPOSE, build_sh=SCRIPT)
+    with Editor(profile) as editor:
+        result = editor.start(**parameters)
+        uri = (tmp_path / "Dockerfile").as_uri()
+        editor.open(DOCKERFILE, uri)
+        params = {"textDocument": {"uri": uri}, "range": where(1, 5, 1, 5), "context": {"diagnostics": []}}
+        actions = editor.request("textDocument/codeAction", params)
+        action = next(each for each in actions if each["title"].startswith("Mount `NPM_TOKEN`"))
+        edit = editor.request("codeAction/resolve", action)["edit"]
+        after = changed(edit, tmp_path, result["capabilities"]["positionEncoding"])
+        assert after["build.sh"] == "docker build --secret id=npm_token,env=NPM_TOKEN -t a .\n"
+        assert after["compose.yaml"] == (
+            "services:\n  web:   # é\n    build:\n      context: .\n      secrets:\n        - npm_token\n"
+            "\nsecrets:\n  npm_token:\n    environment: NPM_TOKEN\n"
+        )
+        assert "id=npm_token,env=NPM_TOKEN npm ci" in after["Dockerfile"]
+        if profile is VS_CODE:
+            annotations = edit["changeAnnotations"]
+            used = {one["annotationId"] for each in edit["documentChanges"] for one in each["edits"]}
+            assert used == set(annotations)
+            assert all(each["needsConfirmation"] for each in annotations.values())
+            assert len(annotations) == 3, "each caller has one of its own"
+        assert editor.end() == 0
+
+
+def test_a_compose_file_gets_diagnostics_hover_and_the_whole_fix(tmp_path: Path) -> None:
+    parameters = workspace(tmp_path, Dockerfile=DOCKERFILE, compose_yaml=COMPOSE)
+    with Editor(VS_CODE) as editor:
+        editor.start(**parameters)
+        uri = (tmp_path / "compose.yaml").as_uri()
+        editor.open(COMPOSE, uri, language="yaml")
+        (diagnostic,) = editor.diagnostics(uri)
+        assert diagnostic["code"] == "secret-in-build-arg"
+        assert diagnostic["range"] == where(5, 8, 5, 17)
+        assert diagnostic["relatedInformation"][0]["location"]["uri"].endswith("/Dockerfile")
+        assert "looks like a secret" in editor.at("textDocument/hover", uri, 5, 10)["contents"]["value"]
+        assert "Dockerfile" in editor.at("textDocument/hover", uri, 1, 3)["contents"]["value"]
+        params = {"textDocument": {"uri": uri}, "range": where(5, 9, 5, 9), "context": {"diagnostics": []}}
+        (action,) = editor.request("textDocument/codeAction", params)
+        assert action["isPreferred"]
+        after = changed(action["edit"], tmp_path, "utf-16")
+        assert "secrets:\n        - npm_token" in after["compose.yaml"]
+        assert "--mount=type=secret" in after["Dockerfile"]
+        assert editor.end() == 0
+
+
+def test_what_is_typed_counts_and_not_the_disk(tmp_path: Path) -> None:
+    parameters = workspace(tmp_path, Dockerfile=DOCKERFILE, compose_yaml=COMPOSE)
+    with Editor(VS_CODE) as editor:
+        editor.start(**parameters)
+        uri = (tmp_path / "compose.yaml").as_uri()
+        editor.open(COMPOSE, uri, language="yaml")
+        assert len(editor.diagnostics(uri)) == 1
+        editor.change(uri, 2, {"range": where(5, 8, 5, 31), "text": "NODE_ENV: production"})
+        assert editor.diagnostics(uri, 2) == []
+        editor.change(uri, 3, {"text": "services: [\n"})
+        assert editor.diagnostics(uri, 3) == []
+        assert editor.end() == 0
+
+
+def test_a_pushing_server_shows_files_that_are_not_open_and_mounts_that_nothing_serves(tmp_path: Path) -> None:
+    parameters = workspace(tmp_path, Dockerfile=MOUNTS, compose_yaml=COMPOSE)
+    profile = {**NEOVIM, "capabilities": {**NEOVIM["capabilities"], "textDocument": {"publishDiagnostics": {}}}}
+    with Editor(profile) as editor:
+        editor.start(**parameters)
+        uri = (tmp_path / "compose.yaml").as_uri()
+        editor.wait(lambda: any(each["uri"] == uri for each in editor.heard("textDocument/publishDiagnostics")), uri)
+        dockerfile = (tmp_path / "Dockerfile").as_uri()
+        editor.open(MOUNTS, dockerfile)
+
+        def codes() -> list[str]:
+            heard = [each for each in editor.heard("textDocument/publishDiagnostics") if each["uri"] == dockerfile]
+            return [each["code"] for each in heard[-1]["diagnostics"]] if heard else []
+
+        editor.wait(lambda: "secret-mount-ineffective" in codes(), "the mount that nothing serves")
+        assert editor.end() == 0
+
+
+def test_a_secret_is_renamed_in_all_files(tmp_path: Path) -> None:
+    script = "docker build --secret id=npm_token,env=NPM_TOKEN .\n"
+    compose = (
+        "services:\n  web:\n    build:\n      context: .\n      secrets:\n        - npm_token\n"
+        "secrets:\n  npm_token:\n    environment: NPM_TOKEN\n"
+    )
+    parameters = workspace(tmp_path, Dockerfile=MOUNTS, compose_yaml=compose, build_sh=script)
+    with Editor(NEOVIM) as editor:
+        result = editor.start(**parameters)
+        uri = (tmp_path / "Dockerfile").as_uri()
+        editor.open(MOUNTS, uri)
+        places = editor.at("textDocument/references", uri, 1, 30, context={"includeDeclaration": True})
+        assert sorted(each["uri"].rsplit("/", 1)[-1] for each in places) == [
+            "Dockerfile",
+            "build.sh",
+            "compose.yaml",
+            "compose.yaml",
+        ]
+        edit = editor.at("textDocument/rename", uri, 1, 30, newName="token")
+        after = changed(edit, tmp_path, result["capabilities"]["positionEncoding"])
+        assert after["build.sh"] == script.replace("npm_token", "token")
+        assert after["compose.yaml"] == compose.replace("npm_token", "token")
+        assert editor.end() == 0
+
+
+def test_files_that_vanish_and_loops_cost_nothing(tmp_path: Path) -> None:
+    parameters = workspace(tmp_path, Dockerfile=DOCKERFILE, compose_yaml="services: {a: [}\n")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    with Editor(VS_CODE) as editor:
+        editor.start(**parameters)
+        uri = (tmp_path / "Dockerfile").as_uri()
+        editor.open(DOCKERFILE, uri)
+        assert [each["code"] for each in editor.diagnostics(uri)] == ["secret-in-arg"]
+        (tmp_path / "compose.yaml").unlink()
+        change = {"uri": (tmp_path / "compose.yaml").as_uri(), "type": 3}
+        editor.notify("workspace/didChangeWatchedFiles", {"changes": [change]})
+        assert [each["code"] for each in editor.diagnostics(uri)] == ["secret-in-arg"]
+        assert editor.end() == 0
