@@ -1,51 +1,62 @@
 """Proves every quick fix by real builds: before it the canary is where the finding says, after it it is not.
 
-    python -m tests.buildkit.prove [--only ID ...] [--rule RULE ...] [--sample] [--verbose]
-
-For every case, every finding and every fix: apply it, pass what it says callers must pass, build, look. A fix is
+For every case, every finding and every fix: apply it, pass what it says callers must pass, build with the same
+canaries, look. A fix is
 
 - `proven`: the build works, the finding's sinks are clean, and every other visible file of the image is as before;
 - `partly`: as proven, but another finding of the same secret still keeps a sink busy;
 - `differs`: clean, but other files of the image differ (allowed for fixes that say so: unsafe ones);
+- `unseen`: the build before it does not show the leak, so nothing is proven;
 - `leaks` / `fails`: the secret is still there / the build no longer works. Both are errors, whatever the fix's safety.
 
-Then all preferred fixes of a case together, again and again until nothing changes: what is still seen must be what the
-analyser still reports. Prints a table of rules x fixes; exit status 1 when a fix leaks or fails, or a safe one differs.
+Then, together and again and again until nothing changes, all safe fixes of a case and all preferred ones: the build
+works, and no secret is anywhere where it was not before. After the preferred ones, what is still seen must be what the
+analyser still reports. `python -m tests.buildkit.proofs` runs all of it and writes the table.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import re
-import sys
 import tempfile
-import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.buildkit.casefile import Case, CaseInput, prepare, read_cases
 from tests.buildkit.compare import JUDGED, MAY_LEAK, PLACEHOLDER
-from tests.buildkit.engine import EngineMissing, running_buildkit
 
 from buildhush.companions.context import read_context
 from buildhush.engine import Analysis, Report, analyze, fixes
+from buildhush.flow.facts import SecretVariable
 from buildhush.rules.api import Fix, Safety
-from buildhush.text.spans import Edit
+from buildhush.text.spans import apply
 from buildhush.verify.engine import BuildResult, Engine
 from buildhush.verify.images import layer_files, read_image
 from buildhush.verify.observe import ObservedBuild, observe_build
 from buildhush.verify.predict import KINDS, predicted_sinks
 
-Canary = tuple[str, str]
+CanaryKey = tuple[str, str]
 """Kind and name."""
 
 ROUNDS = 12
-ALL_FIXES, TOGETHER = "(all fixes)", "preferred fixes until stable"
-OUTCOMES = ("proven", "partly", "differs", "leaks", "fails")
+ALL_FIXES = "(all fixes)"
+SAFE_TOGETHER, PREFERRED_TOGETHER = "all safe fixes until stable", "all preferred fixes until stable"
+OUTCOMES = ("proven", "partly", "differs", "unseen", "leaks", "fails")
+_LITERAL = ("literal", "literal")
+
+
+@dataclass(frozen=True, slots=True)
+class ProofCase:
+    """A case written for a proof. `produces`: files that must be there, alike before and after every fix.
+
+    `broken`: the build does not work before the fix, which is what the finding says.
+    """
+
+    case: Case
+    produces: tuple[str, ...] = ()
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +65,9 @@ class Built:
 
     build: ObservedBuild
     files: dict[str, str]
-    volatile: frozenset[str] = frozenset()
-    """Paths that another build of the same text writes differently: times, and what is derived from the canary."""
+    values: Mapping[CanaryKey, str] = field(repr=False)
 
-    def sinks(self, names: Iterable[Canary]) -> frozenset[str]:
+    def sinks(self, names: Iterable[CanaryKey]) -> frozenset[str]:
         wanted = set(names)
         found = (item for item in self.build.observations if (item.canary.kind, item.canary.name) in wanted)
         return frozenset(sink for item in found for sink in item.sinks if sink in JUDGED)
@@ -81,6 +91,10 @@ class Proof:
     safety: Safety
     outcome: str
     detail: str = ""
+    seen: frozenset[str] = frozenset()
+    """Sinks of the finding in which the build before the fix showed the secret."""
+    closed: frozenset[tuple[str, str]] = frozenset()
+    """For fixes together, when no secret was seen anywhere after them: the rule and the kind of each."""
 
     @property
     def is_wrong(self) -> bool:
@@ -95,14 +109,142 @@ class Proof:
 
 
 def without_names(title: str) -> str:
-    return re.sub(r"`[^`]*`", "…", title)
+    """A fix's title without the names in it; the kind of a fix, together with its rule."""
+    return re.sub(r"`(?!docker run|git -c)[^`]*`", "…", title).replace("`", "")
 
 
-def build_case(engine: Engine, case: Case) -> Built:
-    """Builds once with fresh canaries; where they were seen, and what else the image holds."""
+class Prover:
+    """Builds one case and what its fixes make of it, with the same canaries, each text once."""
+
+    def __init__(self, engine: Engine, proof_case: ProofCase) -> None:
+        self.case = proof_case.case
+        self._engine = engine
+        self._proof_case = proof_case
+        self._built: dict[Case, Built] = {}
+        self._again: Built | None = None
+        self.before = self.build(self.case)
+
+    def build(self, case: Case, moved: Mapping[CanaryKey, CanaryKey] | None = None) -> Built:
+        """`moved`: which canary of the case before now has which name."""
+        if case not in self._built:
+            known = dict(self.before.values) if self._built else {}
+            values = {**known, **{new: known[old] for old, new in (moved or {}).items() if old in known}}
+            self._built[case] = build_case(self._engine, case, values)
+        return self._built[case]
+
+    def prove(self, analysis: Analysis, report: Report, fix: Fix) -> Proof:
+        """Builds after one fix, and says what it did to the finding."""
+        after_case, moved = fixed_case(self.case, fix)
+        return self.judge(self.build(after_case, moved), moved, analysis, report, fix)
+
+    def judge(
+        self, after: Built, moved: Mapping[CanaryKey, CanaryKey], analysis: Analysis, report: Report, fix: Fix
+    ) -> Proof:
+        names = _names(report)
+        wanted = {sink.value for sink in report.finding.sinks} & set(JUDGED)
+        seen = self.before.sinks(names) & wanted
+
+        def proof(outcome: str, detail: str = "") -> Proof:
+            return Proof(self.case.identifier, report.rule.id, fix.title, fix.safety, outcome, detail, seen)
+
+        if not after.build.success:
+            return proof("fails", f"{after.build.failed_step}: {after.build.reason}")
+        if self._proof_case.broken:
+            if self.before.build.success:
+                return proof("unseen", "the build works without the fix")
+            missing = [path for path in self._proof_case.produces if path not in after.files]
+            return proof("fails", f"no {', '.join(missing)}") if missing else proof("proven")
+        still = after.sinks(_moved(names, moved)) & wanted
+        if still:
+            others = [other for other in analysis.reports if other is not report and _names(other) & names]
+            explained = {sink.value for other in others for sink in other.finding.sinks}
+            outcome = "partly" if still <= explained else "leaks"
+            return proof(outcome, f"still in {', '.join(sorted(still))}")
+        missing = [path for path in self._proof_case.produces if path not in after.files]
+        different = [*missing, *self._different(after, {Path(line.file).name for line in fix.lines})]
+        if set(different) & set(self._proof_case.produces):
+            return proof("fails", f"other content of {', '.join(different)}")
+        if different:
+            return proof("differs", ", ".join(different[:5]))
+        return proof("unseen") if wanted and not seen else proof("proven")
+
+    def _different(self, after: Built, edited: set[str]) -> list[str]:
+        """Visible files that differ, those aside that hold the secret itself."""
+        ignored = self.before.leaking_paths() | after.leaking_paths()
+        different = sorted(
+            path
+            for path in set(self.before.files) | set(after.files)
+            if path not in ignored
+            and Path(path).name not in edited
+            and "/tmp." not in f"/{path}"
+            and self.before.files.get(path) != after.files.get(path)
+        )
+        if different and self._again is None:
+            # Files with a time in them differ between any two builds.
+            self._again = build_case(self._engine, self.case, self.before.values)
+        again = self._again
+        return [path for path in different if again and again.files.get(path) == self.before.files.get(path)]
+
+    def together(self, title: str, wanted: Callable[[Fix], bool]) -> Proof | None:
+        """The first wanted fix of any finding, again and again until none is left. None when there was none at all."""
+        changed, edited = self.case, set[str]()
+        moved: dict[CanaryKey, CanaryKey] = {}
+        safeties: list[Safety] = []
+        kinds: set[tuple[str, str]] = set()
+        for _ in range(ROUNDS):
+            analysis = analysed(changed)
+            most = None if title == SAFE_TOGETHER else 1
+            offered = ((report, fix) for report in analysis.reports for fix in fixes(analysis, report)[:most])
+            report, step = next((each for each in offered if wanted(each[1])), (None, None))
+            if report is None or step is None:
+                break
+            kinds.add((report.rule.id, without_names(step.title)))
+            safeties.append(step.safety)
+            edited |= {Path(line.file).name for line in step.lines}
+            changed, now_moved = fixed_case(changed, step)
+            moved = {**{old: now_moved.get(new, new) for old, new in moved.items()}, **now_moved}
+        else:
+            return Proof(self.case.identifier, ALL_FIXES, title, Safety.UNSAFE, "leaks", "they do not come to an end")
+        if not safeties:
+            return None
+        safety = next((each for each in (Safety.UNSAFE, Safety.NEEDS_SECRET_FLAG) if each in safeties), Safety.SAFE)
+        after = self.build(changed, moved)
+
+        def proof(outcome: str, detail: str = "") -> Proof:
+            anywhere = any(set(item.sinks) & set(JUDGED) for item in after.build.observations)
+            closed = frozenset() if anywhere else frozenset(kinds)
+            return Proof(self.case.identifier, ALL_FIXES, title, safety, outcome, detail, closed=closed)
+
+        if not after.build.success:
+            return proof("fails", f"{after.build.failed_step}: {after.build.reason}")
+        if self._proof_case.broken:
+            return proof("proven")
+        worse = self._worse(after, moved)
+        if title == PREFERRED_TOGETHER:
+            predicted = predicted_sinks(analysed(changed)).values()
+            left = ((item, sink) for item in after.build.observations for sink in item.sinks if sink in JUDGED)
+            worse += [f"{item.canary}: {sink}" for item, sink in left if not any(sink in each for each in predicted)]
+        if worse:
+            return proof("leaks", "; ".join(dict.fromkeys(worse)))
+        different = self._different(after, edited)
+        return proof("differs", ", ".join(different[:5])) if different else proof("proven")
+
+    def _worse(self, after: Built, moved: Mapping[CanaryKey, CanaryKey]) -> list[str]:
+        """Where a secret is now and was not before, under whatever name."""
+        found: list[str] = []
+        for item in after.build.observations:
+            key = (item.canary.kind, item.canary.name)
+            origins = [old for old, new in moved.items() if new == key] or [key]
+            new_sinks = after.sinks([key]) - self.before.sinks(origins)
+            found += [f"{item.canary}: now in {sink}" for sink in sorted(new_sinks)]
+        return found
+
+
+def build_case(engine: Engine, case: Case, values: Mapping[CanaryKey, str] | None = None) -> Built:
+    """Builds once; where the canaries were seen, and what else the image holds. `values`: canaries to use again."""
     files: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="buildhush-context-") as context:
-        prepared = prepare(case, Path(context))
+        prepared = prepare(case, Path(context), values)
         skipped = {name for layout in prepared.request.named_contexts.values() for name in _blobs(layout)}
 
         def read_files(result: BuildResult) -> None:
@@ -110,7 +252,8 @@ def build_case(engine: Engine, case: Case) -> Built:
                 files.update(visible_files(result.image, skipped))
 
         build = observe_build(engine, prepared.request, prepared.canaries, prepared.context_files, on_result=read_files)
-    return Built(build, files)
+    used = {(canary.name.kind, canary.name.name): canary.value for canary in prepared.canaries}
+    return Built(build, files, {**(values or {}), **used})
 
 
 def _blobs(layout: Path) -> Iterator[str]:
@@ -142,214 +285,98 @@ def analysed(case: Case) -> Analysis:
                 path = Path(folder) / item.name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text((item.template or "{canary}").replace("{canary}", PLACEHOLDER))
-        return analyze(case.dockerfile, context=read_context(folder))
+        return analyze(case.dockerfile.replace("@LIT@", PLACEHOLDER), context=read_context(folder))
 
 
-def applied(text: str, edits: Iterable[Edit]) -> str:
-    for edit in sorted(edits, key=lambda edit: edit.span.start, reverse=True):
-        text = text[: edit.span.start] + edit.text + text[edit.span.end :]
-    return text
-
-
-def fixed_case(case: Case, fix: Fix) -> tuple[Case, dict[Canary, Canary]]:
+def fixed_case(case: Case, fix: Fix) -> tuple[Case, dict[CanaryKey, CanaryKey]]:
     """The case after a fix, built as the fix says callers must; and which canary now stands for which."""
     inputs = {(item.kind, item.name): item for item in case.all_inputs()}
-    moved: dict[Canary, Canary] = {}
+    text = apply(case.dockerfile.replace("@LIT@", PLACEHOLDER), fix.edits).replace(PLACEHOLDER, "@LIT@")
+    moved: dict[CanaryKey, CanaryKey] = {}
     for passed in fix.passes:
+        secret = ("secret", passed.id)
         template: str | None = None
-        if passed.replaces_argument is not None:
-            argument = inputs.pop(("arg", passed.replaces_argument), None)
-            template = argument.template if argument is not None else None
-            moved["arg", passed.replaces_argument] = ("secret", passed.id)
+        argument = inputs.pop(("arg", passed.replaces_argument or ""), None)
+        if argument is not None:
+            template = argument.template
+            moved["arg", argument.name] = secret
         elif passed.file is not None:
             name = passed.file.removeprefix("./")
             same = [item for key, item in inputs.items() if key[0] == "file" and item.name == name]
             template = same[0].template if same else None
             for item in same:
-                moved["file", item.name] = ("secret", passed.id)
-        inputs.setdefault(("secret", passed.id), CaseInput("secret", passed.id, template))
+                moved["context", item.name] = secret
+        elif text.count("@LIT@") < case.dockerfile.count("@LIT@"):
+            moved[_LITERAL] = secret
+        inputs.setdefault(secret, CaseInput("secret", passed.id, template))
     for line in fix.lines:
         old = inputs.get(("file", line.file))
         content = (old.template or "" if old is not None else "") + line.line + "\n"
         inputs["file", line.file] = CaseInput("file", line.file, content)
-    after = replace(case, dockerfile=applied(case.dockerfile, fix.edits), inputs=tuple(inputs.values()))
-    return after, moved
+    return replace(case, dockerfile=text, inputs=tuple(inputs.values())), moved
 
 
-def prove_fix(engine: Engine, case: Case, before: Built, analysis: Analysis, report: Report, fix: Fix) -> Proof:
-    after_case, moved = fixed_case(case, fix)
-    after = build_case(engine, after_case)
-
-    def proof(outcome: str, detail: str = "") -> Proof:
-        return Proof(case.identifier, report.rule.id, fix.title, fix.safety, outcome, detail)
-
-    if before.build.success and not after.build.success:
-        return proof("fails", f"{after.build.failed_step}: {after.build.reason}")
-    names = _names(report, moved)
-    wanted = {sink.value for sink in report.finding.sinks}
-    still = after.sinks(names) & wanted
-    if still:
-        others = [other for other in analysis.reports if other is not report and _names(other, {}) & _names(report, {})]
-        explained = {sink.value for other in others for sink in other.finding.sinks}
-        if still <= explained:
-            return proof("partly", ", ".join(sorted(still)))
-        return proof("leaks", f"still in {', '.join(sorted(still))}")
-    ignored = before.leaking_paths() | after.leaking_paths() | before.volatile
-    edited = {Path(line.file).name for line in fix.lines}
-    different = sorted(
-        path
-        for path in set(before.files) | set(after.files)
-        if path not in ignored and Path(path).name not in edited and before.files.get(path) != after.files.get(path)
-    )
-    return proof("differs", ", ".join(different[:5])) if different else proof("proven")
-
-
-def _names(report: Report, moved: dict[Canary, Canary]) -> set[Canary]:
-    several = getattr(report.finding.subject, "sources", ())
-    sources = [source for source in (report.finding.source, *several) if source is not None]
-    names: set[Canary] = set()
-    for source in sources:
+def _names(report: Report) -> set[CanaryKey]:
+    """The canaries that a finding is about."""
+    subject = report.finding.subject
+    several = getattr(subject, "sources", ())
+    names: set[CanaryKey] = set()
+    for source in (report.finding.source, *several):
+        if source is None:
+            continue
         kind = KINDS.get(source.kind, "literal")
-        names.add((kind, source.name))
+        names.add((kind, source.name.removeprefix("./")))
         if kind == "env":
             names.add(("arg", source.name))
         if kind == "literal":
-            names.add(("literal", "literal"))
-    return names | {new for old, new in moved.items() if old in names or (old[0] == "file" and _is_file_of(old, names))}
+            names.add(_LITERAL)
+        names |= {("context", path) for path in getattr(subject, "through", ())}
+    if isinstance(subject, SecretVariable) and subject.literal:
+        names.add(_LITERAL)
+    return names
 
 
-def _is_file_of(old: Canary, names: set[Canary]) -> bool:
-    return any(kind == "context" and Path(name).name == Path(old[1]).name for kind, name in names)
+def _moved(names: set[CanaryKey], moved: Mapping[CanaryKey, CanaryKey]) -> set[CanaryKey]:
+    return names | {new for old, new in moved.items() if old in names}
 
 
-def prove_together(engine: Engine, case: Case) -> Proof:
-    """All preferred fixes, one after another until none is left; what is then seen must still be reported."""
-    changed = case
-    safety = Safety.SAFE
-    for _ in range(ROUNDS):
-        analysis = analysed(changed)
-        step = next((found[0] for report in analysis.reports if (found := fixes(analysis, report))), None)
-        if step is None:
-            break
-        safety = Safety.UNSAFE if Safety.UNSAFE in (step.safety, safety) else step.safety
-        changed, _moved = fixed_case(changed, step)
-    else:
-        return Proof(case.identifier, ALL_FIXES, TOGETHER, safety, "leaks", "the fixes do not come to an end")
-    after = build_case(engine, changed)
-    if not after.build.success:
-        detail = f"{after.build.failed_step}: {after.build.reason}"
-        return Proof(case.identifier, ALL_FIXES, TOGETHER, safety, "fails", detail)
-    predicted = predicted_sinks(analysed(changed))
-    unexplained = [
-        f"{item.canary}: {sink}"
-        for item in after.build.observations
-        for sink in item.sinks
-        if sink in JUDGED and not any(sink in sinks for sinks in predicted.values())
-    ]
-    outcome = "leaks" if unexplained else "proven"
-    return Proof(case.identifier, ALL_FIXES, TOGETHER, safety, outcome, "; ".join(unexplained))
-
-
-def prove_all(engine: Engine, cases: Iterable[Case], rules: frozenset[str]) -> Iterator[Proof]:
+def prove_all(engine: Engine, cases: Iterable[ProofCase]) -> Iterator[Proof]:
     """Every proof of every case, two cases at a time."""
     with ThreadPoolExecutor(2) as pool:
-        for proofs in pool.map(lambda case: list(prove_case(engine, case, rules)), cases):
+        for proofs in pool.map(lambda case: list(prove_case(engine, case)), cases):
             yield from proofs
 
 
-def prove_case(engine: Engine, case: Case, rules: frozenset[str]) -> Iterator[Proof]:
-    """The case's fixes one by one, then all preferred ones together."""
-    analysis = analysed(case)
-    offered = [
-        (report, fix)
-        for report in analysis.reports
-        if not rules or report.rule.id in rules
-        for fix in fixes(analysis, report)
-    ]
+def prove_case(engine: Engine, proof_case: ProofCase) -> Iterator[Proof]:
+    """The case's fixes one by one, then all safe ones and all preferred ones together; nothing when none is offered."""
+    analysis = analysed(proof_case.case)
+    offered = [(report, fix) for report in analysis.reports for fix in fixes(analysis, report)]
     if not offered:
         return
-    before = built_twice(engine, case)
-    if not before.build.success:
+    prover = Prover(engine, proof_case)
+    if not prover.before.build.success and not proof_case.broken:
         return
     for report, fix in offered:
-        yield prove_fix(engine, case, before, analysis, report, fix)
-    yield prove_together(engine, case)
+        yield prover.prove(analysis, report, fix)
+    for title, wanted in ((SAFE_TOGETHER, _is_safe), (PREFERRED_TOGETHER, _is_any)):
+        proof = prover.together(title, wanted)
+        if proof is not None:
+            yield proof
 
 
-def sample_of(cases: Iterable[Case]) -> Iterator[Case]:
-    """The first case for each kind of fix."""
-    known: set[tuple[str, str]] = set()
-    for case in cases:
-        analysis = analysed(case)
-        kinds = {
-            (report.rule.id, without_names(fix.title)) for report in analysis.reports for fix in fixes(analysis, report)
-        }
-        if kinds - known:
-            known |= kinds
-            yield case
+def _is_safe(fix: Fix) -> bool:
+    return fix.safety is Safety.SAFE
 
 
-def built_twice(engine: Engine, case: Case) -> Built:
-    """The case built, and what a second build of it writes differently."""
-    first = build_case(engine, case)
-    second = build_case(engine, case) if first.build.success else first
-    paths = set(first.files) | set(second.files)
-    volatile = frozenset(path for path in paths if first.files.get(path) != second.files.get(path))
-    return replace(first, volatile=volatile | _random_names(paths))
+def _is_any(fix: Fix) -> bool:
+    return True
 
 
-def _random_names(paths: Iterable[str]) -> frozenset[str]:
-    return frozenset(path for path in paths if "/tmp." in f"/{path}")
-
-
-def provable_cases() -> Iterator[Case]:
-    """The cases whose build works and shows what the analyser reports."""
-    return (case for case in read_cases() if case.identifier not in MAY_LEAK)
-
-
-def table(proofs: Iterable[Proof]) -> Iterator[str]:
-    counts: Counter[tuple[str, str, str, str]] = Counter()
-    for proof in proofs:
-        counts[proof.rule, proof.kind, proof.safety.value, proof.outcome] += 1
-    rows = sorted({key[:3] for key in counts})
-    yield f"{'rule':26} {'fix':64} {'safety':17} proven partly differs leaks fails"
-    for rule, kind, safety in rows:
-        numbers = [counts[rule, kind, safety, outcome] for outcome in OUTCOMES]
-        figures = " ".join(f"{number:{len(outcome)}}" for number, outcome in zip(numbers, OUTCOMES, strict=True))
-        yield f"{rule:26} {kind[:64]:64} {safety:17} {figures}"
+def provable_cases() -> Iterator[ProofCase]:
+    """The observed cases whose build shows what the analyser reports."""
+    return (ProofCase(case) for case in read_cases() if case.identifier not in MAY_LEAK)
 
 
 def shown(proof: Proof) -> str:
     """One proof as a line."""
     return f"{proof.outcome}: {proof.case}: {proof.rule}: {proof.title} ({proof.safety.value}) {proof.detail}"
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="*", metavar="ID")
-    parser.add_argument("--rule", nargs="*", default=[], metavar="RULE")
-    parser.add_argument("--sample", action="store_true", help="one case for each kind of fix")
-    parser.add_argument("--verbose", action="store_true", help="every proof as it comes")
-    options = parser.parse_args()
-    cases = [case for case in provable_cases() if not options.only or case.identifier in options.only]
-    if options.sample:
-        cases = list(sample_of(cases))
-    started = time.monotonic()
-    proofs: list[Proof] = []
-    try:
-        with running_buildkit() as engine:
-            for proof in prove_all(engine, cases, frozenset(options.rule)):
-                proofs.append(proof)
-                if options.verbose or proof.is_wrong:
-                    print(shown(proof), flush=True)
-    except EngineMissing as reason:
-        print(reason, file=sys.stderr)
-        return 3
-    print("\n".join(table(proofs)))
-    wrong = sum(proof.is_wrong for proof in proofs)
-    print(f"{len(proofs)} proofs in {time.monotonic() - started:.0f} s; {wrong} wrong")
-    return 1 if wrong else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

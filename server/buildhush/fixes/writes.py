@@ -13,6 +13,7 @@ from buildhush.fixes.scripts import (
     body_of,
     children,
     command_name,
+    commands,
     has_heredoc,
     inserted,
     path_to,
@@ -28,6 +29,8 @@ _ONLY_OUTPUT = frozenset(
 )
 _ONLY_OUTPUT |= frozenset(("tr", "jq", "envsubst", "xxd", "od", "hexdump", "env", "printenv"))
 _ONLY_ONE_FILE = frozenset(("cp", "install", "dd"))
+_FOLDER_CHANGING = frozenset(("mkdir", "git", "mv", "ln", "rm", "rmdir"))
+_PARENTS = re.compile(r"-[a-zA-Z]*p[a-zA-Z]*|--parents")
 
 
 def only_writes(command: ir.Simple) -> bool:
@@ -184,6 +187,8 @@ def mount_at_file(tree: Dockerfile, run: Run, command: ir.Simple, mount: Mount, 
     """For a command that copies a mounted secret to `path` byte for byte: mount the secret there and drop the copy."""
     if mount.target is None or not path.startswith("/") or "$" in path or not is_copy(command, mount.target):
         return None
+    if _makes_folder_of(run, path):
+        return None
     dropped = drop_command(tree, run, command)
     if dropped is None or _is_whole(tree, run, dropped) or run.script is None:
         return None
@@ -200,6 +205,20 @@ def mount_at_file(tree: Dockerfile, run: Run, command: ir.Simple, mount: Mount, 
             return None
         mounted = (Edit(tree.absolute(run, option.value_span), path),)
     return None if mounted is None else (*mounted, *dropped)
+
+
+def _makes_folder_of(run: Run, path: str) -> bool:
+    """Whether the RUN makes (or takes away) a folder of `path` in a way that fails when a mount has made it already."""
+    folders = path.strip("/").split("/")[:-1]
+    body = body_of(run)
+    for command in commands(body) if body is not None else ():
+        words = [word.constant or "" for word in command.words[1:]]
+        name = command_name(command)
+        if name not in _FOLDER_CHANGING or (name == "mkdir" and any(_PARENTS.fullmatch(word) for word in words)):
+            continue
+        if any(word.rstrip("/").rsplit("/", 1)[-1].removesuffix(".git") in folders for word in words):
+            return True
+    return False
 
 
 def is_copy(command: ir.Simple, source: str) -> bool:

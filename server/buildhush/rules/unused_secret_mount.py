@@ -25,6 +25,7 @@ be read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from buildhush.fixes.mounts import remove_mount
@@ -40,6 +41,8 @@ def check(facts: Facts) -> Iterator[Finding]:
         # The wrong path or the refused option is what has to be mended there; the mount is meant.
         if mount.used or id(mount.run) in missed or (id(mount.run), mount.mount.flag.span) in problematic:
             continue
+        if _is_named(mount):
+            continue
         yield Finding(
             place=Place(mount.run, mount.mount.flag.span),
             message=f"Secret `{mount.mount.id}` is mounted, but no command of this RUN reads it",
@@ -48,6 +51,13 @@ def check(facts: Facts) -> Iterator[Finding]:
             unnecessary=True,
             subject=mount,
         )
+
+
+def _is_named(mount: SecretMount) -> bool:
+    """Whether the script has the mount's path or variable somewhere: `openssl -pass file:…` reads it in its own way."""
+    script = mount.run.text[mount.run.arguments_span.start :]
+    names = [name for name in (mount.mount.target, mount.path, mount.mount.env) if name]
+    return any(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w.-])", script) for name in names)
 
 
 def fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:

@@ -60,9 +60,13 @@ class Canary:
         return any(self.patterns.match(piece) for piece in unpacked(data))
 
 
-def make_canary(kind: str, name: str, template: str | None = None) -> Canary:
-    """A new canary of 40 letters and digits; `template` is the content around it, with `{canary}` where it stands."""
-    value = "Bh" + "".join(secrets.choice(LETTERS_AND_DIGITS) for _ in range(38))
+def make_canary(kind: str, name: str, template: str | None = None, value: str | None = None) -> Canary:
+    """A new canary of 40 letters and digits; `template` is the content around it, with `{canary}` where it stands.
+
+    `value`: of another canary, which this one is under another name.
+    """
+    if value is None:
+        value = "Bh" + "".join(secrets.choice(LETTERS_AND_DIGITS) for _ in range(38))
     content = value if template is None else template.replace("{canary}", value)
     return Canary(CanaryName(kind, name), value, content)
 
