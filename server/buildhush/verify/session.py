@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -21,6 +22,8 @@ from buildhush.verify.plan import Plan, PlanError
 
 LARGEST_COPY = 2 * 1024**3
 """Bytes of a build context that are copied at most, where hard links cannot be made."""
+RELEASE_SECONDS = 5.0
+"""How long to wait for the engine to let go of the records of a build that has ended."""
 
 
 class Agreement(str, Enum):
@@ -204,12 +207,23 @@ def _clean_up_records(engine: Engine, before: frozenset[str] | None, dockerfile:
     if before is None:
         return ()
     try:
-        new = {key: text for key, text in engine.records().items() if key not in before}
-        engine.remove_records([key for key, text in new.items() if _is_ours(text, dockerfile)])
-        left = [key for key, text in engine.records().items() if key in new and _is_ours(text, dockerfile)]
+        left = _new_records(engine, before, dockerfile)
+        deadline = time.monotonic() + RELEASE_SECONDS
+        while left:
+            engine.remove_records(left)
+            left = _new_records(engine, before, dockerfile)
+            if left and time.monotonic() > deadline:
+                break
+            if left:
+                # After a build that was stopped the engine holds its records for a moment more.
+                time.sleep(0.2)
     except EngineError as error:
         return (f"the builder's cache could not be cleaned: {error}",)
     return (f"{len(left)} records of this build are left in the builder's cache",) if left else ()
+
+
+def _new_records(engine: Engine, before: frozenset[str], dockerfile: str) -> list[str]:
+    return [key for key, text in engine.records().items() if key not in before and _is_ours(text, dockerfile)]
 
 
 _EXECUTED = re.compile(r"^(?:cached )?mount \S+ from exec (?:\S*sh -\S*c )?(.*?)(?: with id \"[^\"]*\")?$", re.DOTALL)
