@@ -93,7 +93,7 @@ class Caller:
 
     `key` tells it from the others of the file and stays the same when an argument or a secret is edited. `name`: for
     messages ("service `app`"). `places`: readings in order of likelihood, none when the Dockerfile can't be told.
-    `opaque`: it may pass more than what could be read.
+    `opaque`: it may pass more than what could be read. `site`: the reader's own values, for edits; an index drops it.
     """
 
     file: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -116,7 +116,9 @@ class CallerIndex:
         file = read_caller_file(path, text, self._read_text, self.root_of(path))
         if file is None:
             return False
-        self._files[path] = file
+        # Edits read the file again; a tree for each of thousands of files would make every garbage collection a pause.
+        callers = tuple(replace(caller, site=None) for caller in file.callers)
+        self._files[path] = replace(file, callers=callers)
         self._links = None
         self.version += 1
         return True
