@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from buildhush.dockerfile.nodes import Mount, Run
 from buildhush.flow.facts import Certainty, Hop, Place, Source, SourceKind
@@ -15,19 +16,8 @@ from buildhush.flow.taint import Root, RootKind, Taint
 from buildhush.knowledge.files import classify_file
 
 _ALWAYS = (MountedPath("/dev/shm", Storage.MEMORY, ""),)
-# Images whose /bin/sh is bash, so that `$(< file)` and `[[` work there.
-_BASH_AS_SH = (
-    "fedora",
-    "centos",
-    "rockylinux",
-    "almalinux",
-    "amazonlinux",
-    "oraclelinux",
-    "ubi",
-    "rhel",
-    "opensuse",
-    "bash",
-)
+# Images whose /bin/sh is bash, so that `$(< file)` and `&>` work there, by how their repository or namespace begins.
+_BASH_AS_SH = ("fedora", "centos", "rockylinux", "almalinux", "amazonlinux", "oraclelinux", "ubi", "rhel", "opensuse")
 _SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh"))
 
 
@@ -155,9 +145,20 @@ def _shell_of(run: Run, state: StageState, base_image: str) -> ShellOptions:
             words = tuple(word for word in words[1:] if word != "-S")
         return shell_options(words)
     shell = state.shell
-    if not shell.is_bash and any(name in base_image for name in _BASH_AS_SH):
+    if not shell.is_bash and shell.is_posix and _links_sh_to_bash(base_image):
         return replace(shell, is_bash=True)
     return shell
+
+
+@lru_cache(maxsize=256)
+def _links_sh_to_bash(base_image: str) -> bool:
+    if not any(name in base_image for name in _BASH_AS_SH):
+        return False
+    from dockerfile_parse.util import ImageName
+
+    image = ImageName.parse(base_image)
+    parts = f"{image.namespace or ''}/{image.repo or ''}".split("/")
+    return any(part.startswith(_BASH_AS_SH) for part in parts)
 
 
 def _add(files: dict[str, StageFile], inputs: list[InputFile], path: str, file: StageFile) -> None:
