@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from buildhush.dockerfile.nodes import Dockerfile, Run
 from buildhush.fixes.mounts import add_mount, mounts_of_secret, secret_options
 from buildhush.fixes.scripts import body_of, inserted, still_accepted

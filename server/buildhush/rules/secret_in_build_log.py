@@ -95,7 +95,9 @@ def _word_at(write: LogWrite) -> tuple[ir.Simple, ir.Word] | None:
             if write.option is not None:
                 if write.option.node.text is write.run.text and script.source_span(word.span) == write.option.span:
                     return command, word
-            elif command_name(command) in ("set", *SHELLS) and re.fullmatch(r"-(?=[a-z]*?x)[a-z]+", word.constant or ""):
+            elif command_name(command) in ("set", *SHELLS) and re.fullmatch(
+                r"-(?=[a-z]*?x)[a-z]+", word.constant or ""
+            ):
                 return command, word
     return None
 
