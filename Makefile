@@ -36,6 +36,12 @@ demo: $(DEMO)/.complete ## Show the language server at work on the examples
 test: $(STAMP) ## Run all tests
 	$(BIN)/python -m pytest -n auto --dist loadfile $(TESTS)
 
+fuzz: $(STAMP) ## Edit made-up files for MINUTES and compare with a fresh start
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
+compat: ## Run the tests on every Python and with the lowest allowed dependencies
+	tests/compatibility.sh
+
 lint: $(STAMP) ## Check style and layout of the code
 	$(BIN)/ruff check server tests
 	$(BIN)/ruff format --check server tests

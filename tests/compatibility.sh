@@ -10,10 +10,13 @@ mkdir -p "$folder"
 sed -n '/^dependencies = \[/,/^\]/s/^ *"\([A-Za-z0-9_-]*\)>=\([0-9.]*\)[^;"]*\(;[^"]*\)\{0,1\}",*$/\1==\2/p' pyproject.toml > "$folder/lowest.txt"
 status=0
 for version in 3.10 3.11 3.12 3.13; do
-    "python$version" -c '' 2>/dev/null || { echo "python$version: not on this machine"; continue; }
+    python=python$version
+    # A pyenv shim runs only the version that is chosen; the others lie in its folder.
+    "$python" -c '' 2>/dev/null || python=$(ls -d "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version".*/bin/python 2>/dev/null | tail -1)
+    [ -n "$python" ] || { echo "python$version: not on this machine"; continue; }
     for resolution in newest lowest; do
         environment=$folder/$version-$resolution
-        [ -x "$environment/bin/python" ] || "python$version" -m venv "$environment"
+        [ -x "$environment/bin/python" ] || "$python" -m venv "$environment"
         constraints=
         [ $resolution = lowest ] && constraints="-c $folder/lowest.txt"
         # shellcheck disable=SC2086

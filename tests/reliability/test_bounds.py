@@ -1,0 +1,82 @@
+"""Hostile files are analysed within a second of processor time and 600 MB, or refused with a clear problem."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+
+import pytest
+from tests.reliability.hostile import HOSTILE
+
+MEMORY = 600 * 1024 * 1024
+"""Bytes of address space; the interpreter and the libraries take 150 MB of it."""
+
+SECONDS = 1.0
+REFUSED = {"binary": "not-text", "5 MB": "too-large"}
+
+_CHILD = """
+import json, sys, time
+sys.path.insert(0, sys.argv[2])
+from tests.reliability.hostile import HOSTILE
+from buildhush.engine import analyze, fixes
+from buildhush.text.spans import insertion
+
+analyze("FROM a\\nARG TOKEN\\nRUN --mount=type=secret,id=a cat /run/secrets/a > /x && echo $TOKEN\\n")
+text = HOSTILE[sys.argv[1]]()
+began = time.process_time()
+first = analyze(text)
+analysed = time.process_time()
+middle = len(text) // 2
+second = analyze(text[:middle] + "x" + text[middle:], previous=first, edit=insertion(middle, "x"))
+edited = time.process_time()
+print(json.dumps({
+    "first": analysed - began,
+    "edit": edited - analysed,
+    "problems": [problem.code for problem in first.problems][:10],
+    "failed": [*first.failed_rules, *second.failed_rules],
+    "internal": [p.message for a in (first, second) for p in a.problems if p.code == "internal-error"],
+}))
+"""
+
+
+def measured(name: str) -> dict[str, object]:
+    """What the analysis of a hostile file took, in a process with little memory."""
+    limits = (MEMORY, MEMORY)
+    done = subprocess.run(
+        [sys.executable, "-c", _CHILD, name, "."],
+        capture_output=True,
+        timeout=60,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, limits),
+    )
+    assert done.returncode == 0, done.stderr[-500:]
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_file(name: str) -> None:
+    found = measured(name)
+    assert found["failed"] == []
+    assert found["internal"] == []
+    if name in REFUSED:
+        assert found["problems"] == [REFUSED[name]]
+    assert max(found["first"], found["edit"]) < SECONDS, found  # type: ignore[type-var, operator]
+
+
+def main() -> None:
+    """Prints the table of server/docs/reliability.md."""
+    for name in HOSTILE:
+        try:
+            found = measured(name)
+        except (AssertionError, subprocess.TimeoutExpired):
+            print(f"| {name} | did not end |  |")
+            continue
+        said = ", ".join(found["problems"][:1]) or "analysed"  # type: ignore[index]
+        print(f"| {name} | {said} | {found['first']:.2f} s | {found['edit']:.2f} s |")
+
+
+if __name__ == "__main__":
+    main()
