@@ -135,18 +135,14 @@ const TESTS = {
     figures['second file, ms'] = Date.now() - again;
   },
 
-  async 'the log says which Python runs the server'(window) {
-    await window.command('buildhush: Show the Log');
-    const lines = window.page.locator('.output-view .view-lines, [data-keybinding-context] .panel .view-lines').first();
-    let log = '';
-    await until(async () => /the server runs, \d+ ms/.test((log = (await lines.innerText()).replaceAll('\u00a0', ' '))), () => `the server runs: ${log}`);
-    figures['server: from the search for Python to ready, ms'] = Number(/the server runs, (\d+) ms/.exec(log)[1]);
-    assert.match(log, /starting the server with Python 3\.\d+/);
-    await window.command('View: Hide Panel');
+  async 'activation does not keep the editor waiting'(window) {
     await window.command('Developer: Show Running Extensions');
     const row = window.page.locator('.runtime-extensions-editor .monaco-list-row', { hasText: 'buildhush' });
     await row.waitFor();
-    figures['activation of the extension, ms'] = Number(/Activation: (\d+)ms/.exec(await row.innerText())?.[1]);
+    // The server starts afterwards; code-server without native modules keeps no log that would say how long that took.
+    const activation = Number(/Activation: (\d+)\s?ms/.exec(await row.innerText())?.[1]);
+    assert.ok(activation < 1000, `activation took ${activation} ms`);
+    figures['activation of the extension, ms'] = activation;
     await window.page.keyboard.press('Control+F4');
     await window.open('layer/Dockerfile');
   },
@@ -283,12 +279,14 @@ const TESTS = {
     await window.marked('quiet/Dockerfile');
     const [pid] = processes(window.server.group, 'start.py');
     assert.ok(pid, 'the server is a process of the editor');
+    const killed = Date.now();
     process.kill(pid, 'SIGKILL');
     await until(async () => processes(window.server.group, 'start.py').some((other) => other !== pid), 'another server runs');
     await window.caretOn('quiet/Dockerfile', 'OTHER_PASSWORD');
     await window.page.keyboard.press('End');
     await window.page.keyboard.type('\nENV SECOND_PASSWORD=x1');
     await until(async () => (await window.squiggles('quiet/Dockerfile').count()) >= 2, 'the new server sees what is typed');
+    figures['server killed, started again, text typed and underlined, ms'] = Date.now() - killed;
   },
 };
 
