@@ -154,10 +154,12 @@ def _shell_of(run: Run, state: StageState, base_image: str) -> ShellOptions:
 def _links_sh_to_bash(base_image: str) -> bool:
     if not any(name in base_image for name in _BASH_AS_SH):
         return False
-    from dockerfile_parse.util import ImageName
+    from dockerfile_parse.parser import image_from  # Importing it costs 10 ms, few images need it.
 
-    image = ImageName.parse(base_image)
-    parts = f"{image.namespace or ''}/{image.repo or ''}".split("/")
+    image, _ = image_from(base_image)
+    # The parts of the name without registry, tag and digest: `ubi9/ubi-minimal` of `registry/ubi9/ubi-minimal:9`.
+    *folders, last = (image or "").split("/")
+    parts = [*folders, last.partition("@")[0].partition(":")[0]]
     return any(part.startswith(_BASH_AS_SH) for part in parts)
 
 
