@@ -46,7 +46,7 @@ def append_removal(
     """
     removal = removal_command(path, folder=folder)
     body = body_of(run)
-    if removal is None or body is None or not tree.holds(run) or _leaves_early(body):
+    if removal is None or body is None or not tree.holds(run) or _leaves_early(body) or _commits(body):
         return None
     scope = _scope(tree, run, body, path, command)
     if scope is None:
@@ -67,7 +67,7 @@ def trap_removal(tree: Dockerfile, run: Run, path: str) -> tuple[Edit, ...] | No
     """
     removal = removal_command(path)
     body = body_of(run)
-    if removal is None or "'" in removal or body is None or not tree.holds(run):
+    if removal is None or "'" in removal or body is None or not tree.holds(run) or _commits(body):
         return None
     names = [command_name(each) for each in commands(body)]
     if "trap" in names or "exec" in names or has_heredoc(body) or isinstance(body, ir.Opaque):
@@ -85,6 +85,15 @@ def trap_removal(tree: Dockerfile, run: Run, path: str) -> tuple[Edit, ...] | No
         line = tree.text[:absolute].rpartition("\n")[2]
         trap = trap.replace("\n", tree.newline + line[len(line.rstrip(" \t")) :])
     return (insertion(absolute, trap),)
+
+
+def _commits(body: ir.Node) -> bool:
+    """Whether `git add` or `git commit` may have taken a copy of the file into a repository."""
+    for command in commands(body):
+        words = [word.constant for word in command.words[1:]]
+        if command_name(command) == "git" and {"add", "commit", "stash"} & set(words):
+            return True
+    return False
 
 
 def _leaves_early(body: ir.Node) -> bool:

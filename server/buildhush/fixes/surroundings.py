@@ -98,7 +98,18 @@ def mentions(text: str, path: str) -> bool:
 
 def needed_later(tree: Dockerfile, node: Instruction, path: str, without: tuple[Instruction, ...] = ()) -> bool:
     """Whether an instruction behind `node` names the file, so that it must still be there."""
-    return any(mentions(each.text, path) for each in after(tree, node) if each not in without)
+    later = [each for each in after(tree, node) if each not in without]
+    return any(mentions(each.text, path) for each in later) or bound_later(tree, node, path)
+
+
+def bound_later(tree: Dockerfile, node: Instruction, path: str) -> bool:
+    """Whether a RUN behind `node` mounts a folder of another stage in which the file may lie, by another name."""
+    for each in after(tree, node):
+        for mount in each.mounts if isinstance(each, Run) else ():
+            source = "/" + (mount.source or "").strip("/")
+            if mount.type == "bind" and mount.from_stage and (source == "/" or f"{path}/".startswith(f"{source}/")):
+                return True
+    return False
 
 
 def folder_needed_later(tree: Dockerfile, node: Instruction, path: str) -> bool:

@@ -20,6 +20,7 @@ from buildhush.fixes.scripts import (
     replaced,
     still_accepted,
 )
+from buildhush.fixes.surroundings import mentions, option_on
 from buildhush.shell import ir
 from buildhush.text.spans import Edit, Span
 
@@ -30,6 +31,9 @@ _ONLY_OUTPUT = frozenset(
 _ONLY_OUTPUT |= frozenset(("tr", "jq", "envsubst", "xxd", "od", "hexdump", "env", "printenv"))
 _ONLY_ONE_FILE = frozenset(("cp", "install", "dd"))
 _FOLDER_CHANGING = frozenset(("mkdir", "git", "mv", "ln", "rm", "rmdir"))
+_MODE = frozenset(("chmod", "chown", "chgrp"))
+_CHANGING = frozenset(("mv", "sed", "tee", "truncate", "dos2unix", "rm", "unlink", "shred"))
+_RECURSIVE = re.compile(r"-[a-zA-Z]*R[a-zA-Z]*|--recursive")
 _PARENTS = re.compile(r"-[a-zA-Z]*p[a-zA-Z]*|--parents")
 
 
@@ -63,7 +67,7 @@ def drop_command(tree: Dockerfile, run: Run, command: ir.Simple, *, pipeline: bo
         return drop_instruction(tree, run)
     if has_heredoc(unit):
         return None
-    cut = _cut(nodes[-1], unit)
+    cut = _cut(nodes[-1], unit, stops_at_errors=option_on(tree, run, "e", "errexit"))
     if cut is None:
         return None
     span, text = cut
@@ -121,7 +125,7 @@ def _constant_status(node: ir.Node) -> bool:
     return isinstance(node, ir.Simple) and command_name(node) in ("true", ":", "exit", "false")
 
 
-def _cut(parent: ir.Node, unit: ir.Node) -> tuple[Span, str] | None:
+def _cut(parent: ir.Node, unit: ir.Node, *, stops_at_errors: bool) -> tuple[Span, str] | None:
     if isinstance(parent, ir.AndOr):
         if parent.operator != "&&":
             return None
@@ -134,7 +138,8 @@ def _cut(parent: ir.Node, unit: ir.Node) -> tuple[Span, str] | None:
             return None
         if at + 1 < len(parent.commands):
             return Span(unit.span.start, parent.commands[at + 1].span.start), ""
-        if not at or parent.background[at - 1]:
+        if not at or parent.background[at - 1] or not stops_at_errors:
+            # Without `set -e`, the command in front would give its status to the RUN.
             return unit.span, ":"
         return Span(parent.commands[at - 1].span.end, unit.span.end), ""
     if isinstance(parent, (ir.Pipeline, ir.Redirected)):
@@ -187,9 +192,10 @@ def mount_at_file(tree: Dockerfile, run: Run, command: ir.Simple, mount: Mount, 
     """For a command that copies a mounted secret to `path` byte for byte: mount the secret there and drop the copy."""
     if mount.target is None or not path.startswith("/") or "$" in path or not is_copy(command, mount.target):
         return None
-    if _makes_folder_of(run, path):
+    needless = None if _makes_folder_of(run, path) else _needless_on_mount(run, path)
+    if needless is None:
         return None
-    dropped = drop_command(tree, run, command)
+    dropped = drop_commands(tree, run, [command, *needless])
     if dropped is None or _is_whole(tree, run, dropped) or run.script is None:
         return None
     # A file that is there during the RUN only is of no use behind the RUN's last command.
@@ -214,11 +220,31 @@ def _makes_folder_of(run: Run, path: str) -> bool:
     for command in commands(body) if body is not None else ():
         words = [word.constant or "" for word in command.words[1:]]
         name = command_name(command)
-        if name not in _FOLDER_CHANGING or (name == "mkdir" and any(_PARENTS.fullmatch(word) for word in words)):
+        recursive = name in _MODE and any(_RECURSIVE.fullmatch(word) for word in words)
+        if not recursive and name not in _FOLDER_CHANGING:
+            continue
+        if name == "mkdir" and any(_PARENTS.fullmatch(word) for word in words):
             continue
         if any(word.rstrip("/").rsplit("/", 1)[-1].removesuffix(".git") in folders for word in words):
             return True
     return False
+
+
+def _needless_on_mount(run: Run, path: str) -> list[ir.Simple] | None:
+    """The commands that set the file's mode or owner: on a mounted secret they fail. None when one changes the file."""
+    body = body_of(run)
+    needless: list[ir.Simple] = []
+    for command in commands(body) if body is not None and run.script is not None else ():
+        name = command_name(command)
+        if name not in _MODE and name not in _CHANGING:
+            continue
+        words = [word.constant or "" for word in command.words[1:] if not (word.constant or "").startswith("-")]
+        if not any(mentions(word, path) for word in words):
+            continue
+        if name in _CHANGING or len(words) != 2:
+            return None
+        needless.append(command)
+    return needless
 
 
 def is_copy(command: ir.Simple, source: str) -> bool:

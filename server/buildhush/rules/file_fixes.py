@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from buildhush.dockerfile.nodes import Instruction, Run
 from buildhush.fixes.cleanup import append_removal, trap_removal
 from buildhush.fixes.scripts import command_name
-from buildhush.fixes.surroundings import after, folder_needed_later, mentions, needed_later, runs_later
+from buildhush.fixes.surroundings import after, bound_later, folder_needed_later, mentions, needed_later, runs_later
 from buildhush.fixes.writes import drop_operand, drop_write, is_copy, keep_in_memory, mount_at_file, secret_mount_named
 from buildhush.flow.facts import Facts, FileWrite, Place, Sink, SourceKind
 from buildhush.rules.api import Fix, Safety
@@ -107,6 +107,8 @@ def mount_where_it_is_read(facts: Facts, write: FileWrite) -> Iterator[Fix]:
     source = write.sources[0]
     mount = secret_mount_named(run, source.name) if source.kind is SourceKind.SECRET_MOUNT else None
     if mount is None or mount.target is None or not is_copy(command, mount.target) or "$" in write.path:
+        return
+    if bound_later(facts.tree, run, write.path):
         return
     later = [each for each in after(facts.tree, run) if mentions(each.text, write.path)]
     readers: list[tuple[Run, list[Place]]] = [(each, []) for each in later if isinstance(each, Run)]

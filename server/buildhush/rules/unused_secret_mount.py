@@ -57,7 +57,10 @@ def _is_named(mount: SecretMount) -> bool:
     """Whether the script has the mount's path or variable somewhere: `openssl -pass file:…` reads it in its own way."""
     script = mount.run.text[mount.run.arguments_span.start :]
     names = [name for name in (mount.mount.target, mount.path, mount.mount.env) if name]
-    return any(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w.-])", script) for name in names)
+    if any(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w.-])", script) for name in names):
+        return True
+    folder = (mount.path or "").rpartition("/")[0]
+    return bool(folder) and re.search(rf"(?<![\w.-]){re.escape(folder)}(?!/?[\w.-])", script) is not None
 
 
 def fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:
