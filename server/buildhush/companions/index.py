@@ -58,8 +58,12 @@ class CallerIndex:
         self._read_text = read_text or read_file
         self._depth = depth
         self._files: dict[str, CallerFile] = {}
-        self._links: dict[str, tuple[LinkedCaller, ...]] | None = None
-        self._dockerfiles: set[str] = set()
+        self._links: dict[str, tuple[LinkedCaller, ...]] = {}
+        """By companion file."""
+        self._builders: dict[str, set[str]] = {}
+        """By Dockerfile: the companion files that build it."""
+        self._candidates: dict[str, set[str]] = {}
+        """By path: the companion files of which a caller may mean it."""
         self.complete = False
         self.version = 0
         """Grows whenever an answer may have changed."""
@@ -102,7 +106,7 @@ class CallerIndex:
         """Read a file again, from a buffer or the disk; whether it is one of the index."""
         path = os.path.abspath(path)
         if kind_of(path) is None:
-            self._forget_dockerfile(path)
+            self._relink(path)
             return False
         text = self._read_text(path)
         if text is None:
@@ -119,17 +123,19 @@ class CallerIndex:
         # Edits read the file again; a tree for each of thousands of files would make every garbage collection a pause.
         callers = tuple(replace(caller, site=None) for caller in file.callers)
         self._files[path] = replace(file, callers=callers)
-        self._links = None
+        self._unlink(path)
+        self._link(path)
         self.version += 1
         return True
 
     def remove(self, path: str) -> None:
         """A file is gone."""
         path = os.path.abspath(path)
-        if self._files.pop(path, None) is not None:
-            self._links = None
+        if path in self._files:
+            self._unlink(path)
+            del self._files[path]
             self.version += 1
-        self._forget_dockerfile(path)
+        self._relink(path)
 
     def file(self, path: str) -> CallerFile | None:
         """What is known of a companion file."""
@@ -146,7 +152,9 @@ class CallerIndex:
 
     def callers_of(self, dockerfile: str) -> tuple[LinkedCaller, ...]:
         """The callers that build a Dockerfile, by file and position."""
-        return self._linked().get(_key(dockerfile), ())
+        key = _key(dockerfile)
+        files = sorted(self._builders.get(key, ()))
+        return tuple(link for path in files for link in self._links[path] if _key(link.dockerfile) == key)
 
     def callers_in(self, path: str) -> tuple[tuple[Caller, LinkedCaller | None], ...]:
         """The callers of one file, each with its link when its Dockerfile is there."""
@@ -161,33 +169,37 @@ class CallerIndex:
     @property
     def dockerfiles(self) -> tuple[str, ...]:
         """The Dockerfiles that some caller builds."""
-        return tuple(sorted({link.dockerfile for links in self._linked().values() for link in links}))
+        return tuple(sorted(self._builders))
 
-    def _linked(self) -> dict[str, tuple[LinkedCaller, ...]]:
-        if self._links is None:
-            links: dict[str, list[LinkedCaller]] = {}
-            for file in self.files:
-                for caller in file.callers:
-                    link = self.linked(caller)
-                    if link is not None:
-                        links.setdefault(_key(link.dockerfile), []).append(link)
-            self._links = {path: tuple(found) for path, found in links.items()}
-        return self._links
+    def _link(self, path: str) -> None:
+        callers = self._files[path].callers
+        links = tuple(link for caller in callers if (link := self.linked(caller)) is not None)
+        self._links[path] = links
+        for link in links:
+            self._builders.setdefault(_key(link.dockerfile), set()).add(path)
+        for caller in callers:
+            for place in caller.places:
+                self._candidates.setdefault(place.dockerfile, set()).add(path)
+
+    def _unlink(self, path: str) -> None:
+        for link in self._links.pop(path, ()):
+            builders = self._builders.get(_key(link.dockerfile), set())
+            builders.discard(path)
+            if not builders:
+                self._builders.pop(_key(link.dockerfile), None)
 
     def _exists(self, place: BuildPlace) -> bool:
-        return place.dockerfile in self._dockerfiles or self._seen(place.dockerfile)
-
-    def _seen(self, path: str) -> bool:
-        if os.path.isfile(path):
-            self._dockerfiles.add(path)
+        if os.path.isfile(place.dockerfile):
             return True
         # A buffer that was never saved counts too.
-        return self._read_text is not read_file and self._read_text(path) is not None
+        return self._read_text is not read_file and self._read_text(place.dockerfile) is not None
 
-    def _forget_dockerfile(self, path: str) -> None:
-        """A Dockerfile may have come or gone: links are made anew."""
-        self._dockerfiles.discard(path)
-        self._links = None
+    def _relink(self, dockerfile: str) -> None:
+        """A Dockerfile may have come or gone."""
+        for path in tuple(self._candidates.get(dockerfile, ())):
+            if path in self._files:
+                self._unlink(path)
+                self._link(path)
 
     def root_of(self, path: str) -> str | None:
         """The innermost root that holds a path."""

@@ -201,10 +201,10 @@ class Companions:
                 self._published.discard(uri)
                 self._send(uri, None, [])
             return
+        if document is None and uri not in self._published and len(self._published) >= MOST_PUBLISHED:
+            return
         items = self.items(uri)
         if not items and uri not in self._published and document is None:
-            return
-        if document is None and uri not in self._published and len(self._published) >= MOST_PUBLISHED:
             return
         self._published.add(uri)
         self._send(uri, document.version if document is not None else None, items)
