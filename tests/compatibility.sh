@@ -21,7 +21,7 @@ for version in 3.10 3.11 3.12 3.13; do
         [ $resolution = lowest ] && constraints="-c $folder/lowest.txt"
         # shellcheck disable=SC2086
         "$environment/bin/python" -m pip install --quiet --disable-pip-version-check $constraints \
-            . pytest hypothesis PyYAML jsonschema || { echo "python$version $resolution: could not install"; status=1; continue; }
+            . pytest pytest-asyncio pytest-xdist hypothesis PyYAML jsonschema || { echo "python$version $resolution: could not install"; status=1; continue; }
         "$environment/bin/python" -m pip uninstall --quiet --yes buildhush
         if "$environment/bin/python" -m pytest -q -p no:cacheprovider "$@" > "$environment.log" 2>&1; then
             echo "python$version $resolution: $(tail -1 "$environment.log")"
