@@ -135,8 +135,8 @@ def document(proofs: list[Proof], engine: str, cases: int) -> str:
         "built before and after it with the same canary in the secret's place. *Leak before*: the sinks of the finding "
         "in which the canary was found before. *Proven*: after it the build works, these sinks are clean, and every "
         "other file of the image has the content that it had. *Partly*: the same, but another finding about the same "
-        "secret still keeps a sink busy. *Differs*: clean, and another file of the image is gone or changed, which a fix "
-        "that is marked `unsafe` says. *Wrong*: the leak stayed, the build broke, or a safe fix changed a file.",
+        "secret still keeps a sink busy. *Differs*: clean, and another file of the image is gone or changed, which a "
+        "fix that is marked `unsafe` says. *Wrong*: the leak stayed, the build broke, or a safe fix changed a file.",
         "",
         "| rule | fix | safety | leak before | proven | partly | differs | wrong | case |",
         "|---|---|---|---|---:|---:|---:|---:|---|",
