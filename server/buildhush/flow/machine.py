@@ -273,13 +273,11 @@ class Files:
     def remove(self, state: State, path: str, span: Span, *, recursive: bool, glob: bool) -> None:
         """Delete a file, a folder, or what a glob names."""
         for known in list(state.files):
-            if known == path or (recursive and is_below(known, path)):
-                gone = True
-            elif glob:
+            if known not in state.files:
+                continue  # It lay below one that has just been removed.
+            gone = known == path or (recursive and is_below(known, path))
+            if glob and not gone:
                 gone = covered_by(known, path) if recursive else matches(known, path)
-            else:
-                entry = state.files[known]
-                gone = entry.record is not None and entry.record.is_folder and known == path
             if gone and not self._survives_removal(known):
                 self.evidence.removed_paths.add(known)
                 state.forget(known, span)
