@@ -107,14 +107,23 @@ def _running(
     log = state / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, **environment},
+            [*_ends_with_its_parent(), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, **environment},
             start_new_session=True,
-        )  # fmt: skip
+        )
     try:
         _wait_until_up(process, engine, log)
         yield
     finally:
         _stop(process)
+
+
+def _ends_with_its_parent() -> list[str]:
+    # A test run that is killed runs no clean-up; the kernel ends the engine then.
+    return ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
 
 
 def _wait_until_up(process: subprocess.Popen[bytes], engine: BuildctlEngine | DockerEngine, log: Path) -> None:
