@@ -80,7 +80,7 @@ def main(program: str, folder: Path) -> int:
     wanted = dockerfile.read_text().replace("deploy /tmp/k", "deploy /tmp/k && rm -f /tmp/k")
     helix = Terminal(program, ["Dockerfile"], folder)
     helix.wait_for("debian:12")
-    helix.read(2)
+    helix.wait_for("is written to the temporary")
     helix.type("jgl")
     helix.type(" d", 1)
     helix.wait_for("/tmp/k")

@@ -135,18 +135,6 @@ const TESTS = {
     figures['second file, ms'] = Date.now() - again;
   },
 
-  async 'activation does not keep the editor waiting'(window) {
-    await window.command('Developer: Show Running Extensions');
-    const row = window.page.locator('.runtime-extensions-editor .monaco-list-row', { hasText: 'buildhush' });
-    await row.waitFor();
-    // The server starts afterwards; code-server without native modules keeps no log that would say how long that took.
-    const activation = Number(/Activation: (\d+)\s?ms/.exec(await row.innerText())?.[1]);
-    assert.ok(activation < 1000, `activation took ${activation} ms`);
-    figures['activation of the extension, ms'] = activation;
-    await window.page.keyboard.press('Control+F4');
-    await window.open('layer/Dockerfile');
-  },
-
   async 'the status bar counts the findings'(window) {
     await window.page.locator('.statusbar-item', { hasText: /buildhush \d/ }).waitFor();
   },
@@ -287,6 +275,16 @@ const TESTS = {
     await window.page.keyboard.type('\nENV SECOND_PASSWORD=x1');
     await until(async () => (await window.squiggles('quiet/Dockerfile').count()) >= 2, 'the new server sees what is typed');
     figures['server killed, started again, text typed and underlined, ms'] = Date.now() - killed;
+  },
+
+  async 'activation does not keep the editor waiting'(window) {
+    await window.command('Developer: Show Running Extensions');
+    const row = window.page.locator('.runtime-extensions-editor .monaco-list-row', { hasText: 'buildhush' });
+    await row.waitFor();
+    // The server starts afterwards; code-server without native modules keeps no log that would say how long that took.
+    const activation = Number(/Activation: (\d+)\s?ms/.exec(await row.innerText())?.[1]);
+    assert.ok(activation < 1000, `activation took ${activation} ms`);
+    figures['activation of the extension, ms'] = activation;
   },
 };
 
