@@ -158,9 +158,12 @@ def _removals(touching: Iterable[_Located]) -> dict[tuple[int, str], list[tuple[
 def _later_removal(
     node: Instruction, stage: Stage, path: str, removals: dict[tuple[int, str], list[tuple[int, Removal]]]
 ) -> Removal | None:
+    found = removals.get((stage.index, path))
+    if not found:
+        return None
     order = {id(each): index for index, each in enumerate(stage.instructions)}
     here = order.get(id(node), -1)
-    for _, removal in removals.get((stage.index, path), ()):
+    for _, removal in found:
         if order.get(id(removal.run), -1) > here:
             return removal
     return None

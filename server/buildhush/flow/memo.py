@@ -21,7 +21,7 @@ from buildhush.shell import ir
 from buildhush.text.spans import Span
 
 # So many entries of nodes that are no longer in the file may wait before they are dropped.
-_SPARE = 500
+_SPARE = 64
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,7 @@ class Walk:
     secret_name: Callable[[str], bool | None] = lambda name: None
     touching: list[Located] = field(default_factory=list)
     is_long: bool = False
+    known: Taken | None = None
     steps_before: Mapping[Instruction, Taken] = field(default_factory=dict)
     final: dict[int, StageState] = field(default_factory=dict)
     caches: dict[str, dict[str, StageFile]] = field(default_factory=dict)
@@ -165,6 +166,7 @@ class Walk:
 
     def _take(self, instruction: Instruction, stage: Stage, state: StageState, known: Taken | None) -> StageState:
         self.memo.steps_made += 1
+        self.known = known
         step = self._step(instruction, instruction, stage, state)
         if known is not None and known.step.after == step.after:
             # An equal state under its old identity lets everything behind it be taken over.
@@ -257,7 +259,9 @@ class Walk:
                 variable, item = self._argument(node, stage, pair, state, in_onbuild=in_onbuild)
             else:
                 variable, item = self._environment(node, stage, pair, state, in_onbuild=in_onbuild)
-            variables[name] = variable
+            # An equal variable under its old identity makes comparing whole states cheap.
+            old = self.known.step.after.variables.get(name) if self.known is not None else None
+            variables[name] = old if old is not None and old == variable else variable
             if item is not None:
                 declared.append(item)
         words = _as_words(self._secret_references(node, state))
