@@ -33,8 +33,8 @@ _ONLY_ONE_FILE = frozenset(("cp", "install", "dd"))
 _FOLDER_CHANGING = frozenset(("mkdir", "git", "mv", "ln", "rm", "rmdir"))
 _MODE = frozenset(("chmod", "chown", "chgrp"))
 _CHANGING = frozenset(("mv", "sed", "tee", "truncate", "dos2unix", "rm", "unlink", "shred"))
-_RECURSIVE = re.compile(r"-[a-zA-Z]*R[a-zA-Z]*|--recursive")
-_PARENTS = re.compile(r"-[a-zA-Z]*p[a-zA-Z]*|--parents")
+_RECURSIVE = re.compile(r"-(?=[a-zA-Z]*?R)[a-zA-Z]+|--recursive")
+_PARENTS = re.compile(r"-(?=[a-zA-Z]*?p)[a-zA-Z]+|--parents")
 
 
 def only_writes(command: ir.Simple) -> bool:
