@@ -13,7 +13,7 @@ from buildhush.companions.index import CallerIndex
 from buildhush.companions.readers import kind_of, read_caller_file
 
 NAMES = ("compose.yaml", "docker-bake.hcl", "docker-bake.json", ".github/workflows/a.yml", ".gitlab-ci.yml", "a.sh")
-NAMES += ("Makefile", ".env")
+NAMES += ("Makefile",)
 
 PIECES = (
     "services:\n",
@@ -142,11 +142,9 @@ def test_a_file_in_two_halves_of_a_character_is_read(tmp_path: Path) -> None:
         assert file.text[span.start : span.end] == "NPM_TOKEN"
 
 
-def test_an_env_file_gives_names_only() -> None:
-    file = read_caller_file("/w/.env", "# a\nNPM_TOKEN=npm_very_secret\nexport B='x y'\n", lambda path: None)
-    assert file is not None
-    assert file.variables == ("NPM_TOKEN", "B")
-    assert "very_secret" not in repr(file)
+def test_an_env_file_is_not_opened() -> None:
+    assert kind_of("/w/.env") is None
+    assert kind_of("/w/production.env") is None
 
 
 def test_a_scan_goes_in_small_steps(tmp_path: Path) -> None:
@@ -170,7 +168,7 @@ def test_a_scan_goes_in_small_steps(tmp_path: Path) -> None:
         ("GNUmakefile", "makefile"),
         ("docker.mk", "makefile"),
         ("ci/build.bash", "script"),
-        (".env.production", "env"),
+        (".env.production", None),
         ("values.yaml", None),
         ("Dockerfile", None),
         ("composer.json", None),

@@ -1,7 +1,8 @@
 """What the analyser predicts, against what real builds showed.
 
 `tests/buildkit/truth.json` holds the observed sinks of every case in `tests/buildkit/cases/` (`make truth` observes
-them again). Each case must agree per canary and sink, but for those in KNOWN, which are asserted as they are wrong today.
+them again). Each case must agree per canary and sink, but for those in KNOWN, which are asserted as they are wrong
+today.
 """
 
 from __future__ import annotations

@@ -134,7 +134,7 @@ class Caller:
 class CallerFile:
     """One file that was read. `secret_names`: secrets that it defines for its callers (compose's top level).
 
-    `variables`: names of environment variables that it sets (env files); never their values. `reads`: other files
+    `reads`: other files
     that it was read with. `problems`: where it could not be read.
     """
 
@@ -142,6 +142,5 @@ class CallerFile:
     text: str
     callers: tuple[Caller, ...] = ()
     secret_names: tuple[PassedSecretUse, ...] = ()
-    variables: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     problems: tuple[Span, ...] = ()

@@ -24,7 +24,7 @@ LONGEST_FILE = 1_000_000
 
 
 def kind_of(path: str) -> str | None:
-    """ "compose", "bake", "workflow", "gitlab", "makefile", "script", "env", or None for a file that builds nothing."""
+    """ "compose", "bake", "workflow", "gitlab", "makefile", "script", or None for a file that builds nothing."""
     if workflows.is_workflow(path):
         return "workflow"
     name = os.path.basename(path)
@@ -35,7 +35,6 @@ def kind_of(path: str) -> str | None:
         ("bake", bake.is_bake_file),
         ("makefile", scripts.is_makefile),
         ("script", scripts.is_shell_script),
-        ("env", scripts.is_env_file),
     ):
         if fits(path):
             return kind
@@ -59,6 +58,4 @@ def read_caller_file(path: str, text: str, read_text: ReadText, root: str | None
         return bake.read_bake(path, text)
     if kind == "makefile":
         return scripts.read_makefile(path, text, root)
-    if kind == "script":
-        return scripts.read_script(path, text, root)
-    return scripts.read_env_file(path, text)
+    return scripts.read_script(path, text, root)

@@ -1,4 +1,4 @@
-"""Shell scripts and Makefiles that build images, and env files (names only)."""
+"""Shell scripts and Makefiles that build images. Env files are never opened: they hold the values."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from buildhush.text.source_map import MappedText, identity
 
 _SHELL_NAME = re.compile(r".+\.(?:sh|bash|zsh|ksh)", re.IGNORECASE)
 _MAKE_NAME = re.compile(r"(?:gnu)?makefile(?:\..+)?|.+\.(?:mk|mak)", re.IGNORECASE)
-_ENV_NAME = re.compile(r"\.env(?:\..+)?|.+\.env", re.IGNORECASE)
 _SHEBANG = re.compile(r"#![^\n]*\b(?:ba|da|z|k|a)?sh\b")
-_VARIABLE = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*(?==|$)", re.MULTILINE)
 _MAKE_REFERENCE = re.compile(r"\$\([A-Za-z_][\w.-]*\)")
 
 
@@ -26,11 +24,6 @@ def is_shell_script(path: str) -> bool:
 def is_makefile(path: str) -> bool:
     """Whether a file of that name is read as a Makefile."""
     return _MAKE_NAME.fullmatch(os.path.basename(path)) is not None
-
-
-def is_env_file(path: str) -> bool:
-    """Whether a file of that name holds environment variables."""
-    return _ENV_NAME.fullmatch(os.path.basename(path)) is not None
 
 
 def has_shell_shebang(text: str) -> bool:
@@ -55,11 +48,6 @@ def read_makefile(path: str, text: str, root: str | None = None) -> CallerFile:
         place = ScriptPlace(path, CallerKind.MAKEFILE, ("recipe", str(number)), folders, own)
         callers += list(build_callers(recipe, place))
     return CallerFile(path, text, tuple(callers))
-
-
-def read_env_file(path: str, text: str) -> CallerFile:
-    """The names that an env file sets. Its text, which holds the values, is not kept."""
-    return CallerFile(path, "", variables=tuple(dict.fromkeys(_VARIABLE.findall(text))))
 
 
 def _recipes(text: str) -> Iterator[MappedText]:

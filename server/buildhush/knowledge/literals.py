@@ -253,7 +253,9 @@ _CHPASSWD = re.compile(
     r"(?:sudo\s)?(?:/usr/sbin/)?chpasswd"
 )
 # Default logins of images that anybody may use; they keep nothing secret.
-_WELL_KNOWN_LOGINS = frozenset("root admin toor docker test user guest vagrant default ubuntu centos raspberry".split())
+_WELL_KNOWN_LOGINS = frozenset(
+    ("root", "admin", "toor", "docker", "test", "user", "guest", "vagrant", "default", "ubuntu", "centos", "raspberry")
+)
 _NO_PASSWORD = re.compile(r"[0-9]{1,3}|[\w.-]*/[\w./-]*|true|false|yes|no|none|stdin", re.I)
 _ASSIGNMENT_HINT = re.compile(r"pass|pwd|psw|secret|token|credential|key|auth|pat\b", re.I)
 

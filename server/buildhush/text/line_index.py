@@ -19,7 +19,7 @@ ENCODINGS = ("utf-8", "utf-16", "utf-32")
 
 
 class LineIndex:
-    """The lines of one text. `edited` answers for the text after an edit and re-reads only the lines that it touched."""
+    """The lines of one text. `edited` answers for the text after an edit, and re-reads only the lines it touched."""
 
     __slots__ = ("_hint", "_lengths", "_starts", "text")
 

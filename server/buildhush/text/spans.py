@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,7 +47,7 @@ def normalised(edits: Iterable[Edit]) -> tuple[Edit, ...]:
     Insertions at the same offset keep the order in which they were given.
     """
     ordered = sorted(dict.fromkeys(edits), key=lambda edit: (edit.span.start, edit.span.end))
-    for before, after in zip(ordered, ordered[1:], strict=False):
+    for before, after in pairwise(ordered):
         if after.span.start < before.span.end:
             raise ValueError(f"edits overlap at offset {after.span.start}")
     return tuple(ordered)

@@ -160,7 +160,7 @@ def _mount_targets(analysis: Analysis) -> dict[str, str]:
 
 
 _TEMPLATES = (
-    (re.compile(r"npmrc$"), "//registry.npmjs.org/:_authToken={canary}\n"),
+    (re.compile(r"npmrc$"), "//registry.example.com/:_authToken={canary}\n"),
     (re.compile(r"yarnrc(\.yml)?$"), "npmAuthToken: {canary}\n"),
     (re.compile(r"netrc$"), "machine example.com login user password {canary}\n"),
     (re.compile(r"pip\.conf$|pip\.ini$"), "[global]\nextra-index-url = https://user:{canary}@example.com/simple\n"),
