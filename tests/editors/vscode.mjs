@@ -211,7 +211,8 @@ const TESTS = {
     await window.open('mount/Dockerfile');
     await window.caretOn('mount/Dockerfile', ' sign\n');
     await window.page.keyboard.press('Control+Space');
-    await window.page.locator('.suggest-widget.visible .monaco-list-row', { hasText: 'signing_key' }).first().waitFor();
+    // The list takes keys only when its row has the focus.
+    await window.page.locator('.suggest-widget.visible .monaco-list-row.focused', { hasText: 'signing_key' }).waitFor();
     await window.page.keyboard.press('Enter');
     await until(async () => /id=signing_key sign$/m.test(await window.text('mount/Dockerfile')), 'the id is taken over');
     await window.page.keyboard.press('Control+S');
