@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -61,7 +62,15 @@ def test_a_build_shows_what_the_fixture_says(identifier: str, build_engine: Buil
     expected = TRUTH["cases"][identifier]["observed"]
     name = str(build_engine.identity())
     assert name in expected, f"nothing observed with {name} yet: run `make truth`"
-    assert observed(observe_case(build_engine, CASES[identifier])) == expected[name]
+    shown = observed(observe_case(build_engine, CASES[identifier]))
+    assert _without_chance(shown) == _without_chance(expected[name])
+
+
+def _without_chance(shown: dict[str, Any]) -> Any:
+    """The same without names that every build draws anew: those of mktemp, and of git's objects for other bytes."""
+    text = json.dumps(shown, sort_keys=True)
+    text = re.sub(r"/tmp\.[A-Za-z0-9]{6,10}", "/tmp.XXXXXX", text)
+    return json.loads(re.sub(r"/objects/[0-9a-f]{2}/[0-9a-f]{38}", "/objects/XX", text))
 
 
 @pytest.mark.parametrize("identifier", ["a", "g", "k3", "l2", "d2", "x", "n"])
