@@ -492,7 +492,6 @@ class Interpreter:
 
     def assign(self, state: State, name: str, value: Value, *, append: bool = False) -> None:
         """Set a shell variable."""
-        self.evidence.variables_set.add(name)
         if append and name in state.variables:
             before = state.variables[name]
             text = bounded(before.text + value.text, f"${name}")

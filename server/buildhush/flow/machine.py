@@ -176,7 +176,6 @@ class Evidence:
     missing_reads: dict[Span, str] = field(default_factory=dict)
     paths_tested: set[str] = field(default_factory=set)
     variables_named: dict[str, list[tuple[Span, bool]]] = field(default_factory=dict)
-    variables_set: set[str] = field(default_factory=set)
     variables_asked: set[str] = field(default_factory=set)
     paths_asked: set[str] = field(default_factory=set)
     programs: set[str] = field(default_factory=set)

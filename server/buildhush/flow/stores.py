@@ -14,7 +14,7 @@ from buildhush.flow.machine import Context, placed
 from buildhush.flow.state import State, WriteRecord
 from buildhush.flow.symbols import display, is_known, symbol
 from buildhush.flow.taint import CLEAN, Taints, union
-from buildhush.knowledge.commands import CommandKnowledge, Printing, Store, StoredFile
+from buildhush.knowledge.commands import CommandKnowledge, StoredFile
 
 _PLACEHOLDER = re.compile(r"\{(\d+|-[\w-]+)\}")
 
@@ -226,8 +226,3 @@ def _credential(
 def _exported_taints(state: State, name: str) -> Taints:
     value = state.variables.get(name) if state.variables.is_exported(name) else None
     return value.taints if value is not None else CLEAN
-
-
-def credential_of(store: Store | Printing) -> tuple[str, ...]:
-    """Where the credential enters, for hovers."""
-    return store.credential
