@@ -57,6 +57,13 @@ def test_settings_that_are_pushed() -> None:
         assert codes(editor, uri) == []
 
 
+@pytest.mark.parametrize("select", [[], None, ["secret-in-arg"]])
+def test_an_empty_list_of_rules_means_all_of_them(select: list[str] | None) -> None:
+    with Editor(PLAIN) as editor:
+        editor.start(initializationOptions={"select": select})
+        assert codes(editor, editor.open(LEAK)) == ["secret-in-arg"]
+
+
 @pytest.mark.parametrize("wrapped", [True, False])
 def test_settings_given_at_start(wrapped: bool) -> None:
     options: dict[str, Any] = {"severity": {"secret-in-arg": "hint"}}

@@ -149,13 +149,6 @@ export class Server implements vscode.Disposable {
           diagnostics.forEach(linkToDocumentation);
           next(uri, diagnostics);
         },
-        resolveCodeAction: async (item, token, next) => {
-          const action = await next(item, token);
-          if (action?.edit?.size === 1) {
-            action.edit = withoutConfirmation(action.edit);
-          }
-          return action;
-        },
         executeCommand: async (command, args, next) => {
           if (command === 'buildhush.verify') {
             // A build runs what the workspace says: only in one that is trusted, and where its user can watch it.
@@ -250,15 +243,6 @@ function linkToDocumentation(diagnostic: vscode.Diagnostic): void {
     const argument = encodeURIComponent(JSON.stringify([code.value]));
     diagnostic.code = { value: code.value, target: vscode.Uri.parse(`command:buildhush.openRule?${argument}`) };
   }
-}
-
-// What a fix needs from its user stands in its title. Only one that touches several files is worth a preview.
-function withoutConfirmation(edit: vscode.WorkspaceEdit): vscode.WorkspaceEdit {
-  const plain = new vscode.WorkspaceEdit();
-  for (const [uri, edits] of edit.entries()) {
-    plain.set(uri, edits);
-  }
-  return plain;
 }
 
 function messageOf(error: unknown): string {

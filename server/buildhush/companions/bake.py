@@ -105,6 +105,7 @@ class _Reader:
             values = layer.get("secret")
             if isinstance(values, Sequence) and any(isinstance(item, Opaque) for item in values.items):
                 opaque = True
+        target = next((text for _, layer in layers if isinstance(text := layer.get("target"), Scalar)), None)
         return Caller(
             self.path,
             CallerKind.BAKE,
@@ -112,7 +113,7 @@ class _Reader:
             f"target `{name}`",
             span,
             self.places([layer for _, layer in layers]),
-            next((self.filled(text) for _, layer in layers if (text := layer.text("target"))), None),
+            self.filled(target.text) if target is not None and target.text else None,
             tuple(arguments.values()),
             tuple(secrets.values()),
             tuple(each.text for _, layer in layers for each in scalars(layer.get("ssh"))),
@@ -120,6 +121,7 @@ class _Reader:
             next((mode for _, layer in layers if (mode := _provenance(layer))), None),
             opaque,
             (body, body_end),
+            target_span=target.span if target is not None else None,
         )
 
     def layers(self, name: str) -> list[tuple[str, Mapping]]:

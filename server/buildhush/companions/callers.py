@@ -60,7 +60,10 @@ class PassedArgument:
 
 @dataclass(frozen=True, slots=True)
 class PassedSecretUse:
-    """One secret that is passed. `file`: as written; `aliases`: other names under which the builder may know it."""
+    """One secret that is passed. `file`: as written; `aliases`: other names under which the builder may know it.
+
+    `id_span`: where `id` is written, with the quotes around it; `alias_spans`: the same for each of `aliases`.
+    """
 
     id: str
     environment: str | None
@@ -69,6 +72,7 @@ class PassedSecretUse:
     id_span: Span
     owner: str
     aliases: tuple[str, ...] = ()
+    alias_spans: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ class Caller:
     `key` tells it from the others of the file and stays the same when an argument or a secret is edited. `name`: for
     messages ("service `app`"). `places`: readings in order of likelihood, none when the Dockerfile can't be told.
     `opaque`: it may pass more than what could be read. `site`: the reader's own values, for edits; an index drops it.
+    `target_span`: where the target is written, with the quotes around it.
     """
 
     file: str
@@ -110,6 +115,7 @@ class Caller:
     provenance_mode: Setting | None = None
     opaque: bool = False
     site: object = field(default=None, compare=False, repr=False)
+    target_span: Span | None = None
 
     @property
     def dockerfile(self) -> str | None:

@@ -169,6 +169,7 @@ def _caller(
     secrets: list[PassedSecretUse] = []
     ssh: list[str] = []
     found: dict[str, str | None] = {}
+    target_span: Span | None = None
     cache_mode: Setting | None = None
     provenance: Setting | None = None
     positional: list[str | None] = []
@@ -217,6 +218,7 @@ def _caller(
             found["file"] = _known(plain)
         elif option == "--target":
             found["target"] = _known(plain)
+            target_span = content.source_span(Span(0, len(plain)))
         elif option in ("--env-file", "--build-arg-file", "--call"):
             opaque = opaque or option == "--build-arg-file"
     start, stop = words[0].span.start, words[-1].span.end
@@ -239,6 +241,7 @@ def _caller(
         provenance,
         opaque or composed,
         site,
+        target_span,
     )
 
 

@@ -104,7 +104,7 @@ class _Reader:
                 secrets.setdefault(secret.id, secret)
             opaque = opaque or any(isinstance(build.get(key), Opaque) for key in ("args", "secrets"))
         inline = any(build.get("dockerfile_inline") is not None for _, build in mappings)
-        target = next((text for _, build in mappings if (text := build.text("target"))), None)
+        target = next((text for _, build in mappings if isinstance(text := build.get("target"), Scalar)), None)
         return Caller(
             self.path,
             CallerKind.COMPOSE,
@@ -112,7 +112,7 @@ class _Reader:
             f"service `{pair.key.text}`",
             pair.key.span,
             () if inline else self.places(builds),
-            None if target is None else interpolated(target),
+            None if target is None or not target.text else interpolated(target.text),
             tuple(arguments.values()),
             tuple(secrets.values()),
             tuple(each.text for _, build in mappings for each in scalars(build.get("ssh"))),
@@ -120,6 +120,7 @@ class _Reader:
             next((mode for _, build in mappings if (mode := _provenance(build))), None),
             opaque,
             own,
+            target_span=target.span if target is not None else None,
         )
 
     def layers(self, name: str) -> list[tuple[str, Value | None]]:
@@ -163,11 +164,11 @@ class _Reader:
         found = []
         for item, span in zip(value.items, value.item_spans, strict=True) if isinstance(value, Sequence) else ():
             if isinstance(item, Scalar):
-                source, target, id_span = item.text, item.text, item.span
-            elif isinstance(item, Mapping) and (name := item.text("source")) is not None:
-                source, target = name, item.text("target") or name
-                pair = item.pair("source")
-                id_span = pair.value.span if pair is not None else item.span
+                source, target, id_span, source_span = item.text, item.text, item.span, item.span
+            elif isinstance(item, Mapping) and isinstance(named := item.get("source"), Scalar):
+                renamed = item.get("target")
+                renamed = renamed if isinstance(renamed, Scalar) and renamed.text else named
+                source, target, id_span, source_span = named.text, renamed.text, renamed.span, named.span
             else:
                 continue
             defined = self.defined.get(source)
@@ -180,6 +181,7 @@ class _Reader:
                     id_span,
                     owner,
                     (source,) if source != target else (),
+                    (source_span,) if source != target else (),
                 )
             )
         return found

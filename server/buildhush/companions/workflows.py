@@ -107,7 +107,7 @@ def _action(path: str, root: str, key: tuple[str, ...], step: Mapping) -> Caller
     inputs = step.mapping("with")
     name = step.text("name")
     shown = f"step `{name}`" if name and "${{" not in name else "docker/build-push-action step"
-    uses = step.pair("uses")
+    uses, target = step.pair("uses"), inputs.get("target")
     secrets = [
         *_secrets(inputs, "secrets", shown),
         *_secrets(inputs, "secret-envs", shown),
@@ -128,6 +128,7 @@ def _action(path: str, root: str, key: tuple[str, ...], step: Mapping) -> Caller
         _provenance(inputs),
         any(isinstance(inputs.get(each), Scalar) and _opaque(inputs, each) for each in ("secrets", "build-args")),
         (step, inputs),
+        target_span=target.span if isinstance(target, Scalar) else None,
     )
 
 

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from buildhush.companions.readers import kind_of
 from buildhush.companions.repairs import FileEdits, caller_edits
 from buildhush.lsp.convert import Positions
 from buildhush.lsp.documents import Document, path_of
+from buildhush.lsp.edits import ChangedFile, assembled
 from buildhush.rules.api import PassedSecret, Safety, Severity
 from buildhush.text.spans import Span
 
@@ -39,10 +40,7 @@ MOST_PUBLISHED = 200
 """Files that are not open and get diagnostics all the same."""
 
 _SEVERITIES = {Severity.ERROR: 1, Severity.WARNING: 2, Severity.INFORMATION: 3, Severity.HINT: 4}
-_ANNOTATION = "buildhush-caller"
 _REPEATED_AFTER = 0.3
-
-DocumentChange = types.TextDocumentEdit | types.CreateFile | types.RenameFile | types.DeleteFile
 
 
 class Companions:
@@ -288,11 +286,14 @@ class Companions:
             if finding.span.start > wanted.end or wanted.start > finding.span.end:
                 continue
             for index, fix in enumerate(fixes_of(self.index, finding, self._analysis)):
+                edit = assembled(self._server, self._changed_files(fix.files, fix.note))
+                if not edit.changes and not edit.document_changes:
+                    continue  # This client can't make the file that it needs.
                 action: dict[str, Any] = {
                     "title": _title(fix),
                     "kind": "quickfix",
                     "diagnostics": [self._item(document, positions, finding)],
-                    "edit": self._workspace_edit(fix),
+                    "edit": edit,
                 }
                 if index == 0 and fix.safety is not Safety.UNSAFE and self._server.client.preferred_actions:
                     action["isPreferred"] = True
@@ -312,54 +313,18 @@ class Companions:
             logger.error("callers could not be repaired: %s", type(error).__name__)
             return []
 
-    def add_to(self, edit: types.WorkspaceEdit, document: Document, passes: tuple[PassedSecret, ...]) -> None:
-        """Puts the callers' edits into the workspace edit of a Dockerfile's fix."""
-        self._add_files(edit, self.changes_for(document, passes), {})
+    def changed_files(self, document: Document, passes: tuple[PassedSecret, ...]) -> list[ChangedFile]:
+        """The callers' part of a fix of a Dockerfile."""
+        return self._changed_files(self.changes_for(document, passes))
 
-    def _workspace_edit(self, fix: CompanionFix) -> types.WorkspaceEdit:
-        client = self._server.client
-        edit = types.WorkspaceEdit(document_changes=[]) if client.document_changes else types.WorkspaceEdit(changes={})
-        self._add_files(edit, list(fix.files), {each.path: fix.note for each in fix.files[:1] if fix.note})
-        return edit
-
-    def _add_files(self, edit: types.WorkspaceEdit, files: list[FileEdits], notes: dict[str, str]) -> None:
-        client = self._server.client
-        annotations: dict[str, types.ChangeAnnotation] = dict(edit.change_annotations or {})
-        changes: list[DocumentChange] = list(edit.document_changes or ())
-        plain = dict(edit.changes or {})
+    def _changed_files(self, files: Iterable[FileEdits], note: str = "") -> list[ChangedFile]:
+        """For an edit; `note` belongs to the first file."""
+        found = []
         for number, file in enumerate(files):
-            uri = self._uri(file.path)
-            document = self._document(file.path)
-            if document is None:
-                if client.document_changes and client.creates_files:
-                    options = types.CreateFileOptions(ignore_if_exists=True)
-                    changes.append(types.CreateFile(uri=uri, options=options))
-                elif client.document_changes:
-                    continue
-                document = Document(uri, "", None, "")
-            positions = self._server.positions(document)
-            edits = [positions.text_edit_from_edit(each) for each in file.edits]
-            if not client.document_changes:
-                plain[uri] = edits
-                continue
-            written: list[types.TextEdit | types.AnnotatedTextEdit | types.SnippetTextEdit] = [*edits]
-            if client.change_annotations:
-                name = f"{_ANNOTATION}-{number}"
-                description = ". ".join(filter(None, (*file.notes, notes.get(file.path, ""))))
-                annotations[name] = types.ChangeAnnotation(
-                    label=file.description.replace("`", ""), needs_confirmation=True, description=description or None
-                )
-                written = [
-                    types.AnnotatedTextEdit(annotation_id=name, range=each.range, new_text=each.new_text)
-                    for each in edits
-                ]
-            identifier = types.OptionalVersionedTextDocumentIdentifier(uri=uri, version=document.version)
-            changes.append(types.TextDocumentEdit(text_document=identifier, edits=written))
-        if client.document_changes:
-            edit.document_changes = changes
-            edit.change_annotations = annotations or None
-        else:
-            edit.changes = plain
+            description = ". ".join(filter(None, (*file.notes, "" if number else note)))
+            label = file.description.replace("`", "")
+            found.append(ChangedFile(self._uri(file.path), self._document(file.path), file.edits, label, description))
+        return found
 
     # Hover.
 

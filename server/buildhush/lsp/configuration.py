@@ -194,7 +194,8 @@ class Configuration:
         fields = {option.key: option.field for option in OPTIONS if option.field}
         named = {_kebab(key): value for key, value in section.items() if value is not None}
         # An editor holds settings of its own in the same section, such as the path of the server.
-        table = {key: value for key, value in named.items() if key in fields}
+        # The list of rules that a settings page shows starts out empty, and nobody means "no rule" with it.
+        table = {key: value for key, value in named.items() if key in fields and (key, value) != ("select", [])}
         try:
             settings = parse_table(table, _EDITOR).settings
         except ConfigurationError as error:

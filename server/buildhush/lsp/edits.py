@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 from pygls import uris
 
+from buildhush.lsp.documents import Document
 from buildhush.rules.api import FileLine, Fix, PassedSecret, Safety
-from buildhush.text.line_index import LineIndex
-from buildhush.text.spans import Edit, Span
+from buildhush.text.spans import Edit, Span, insertion
 
 if TYPE_CHECKING:
-    from buildhush.lsp.documents import Document
     from buildhush.lsp.server import BuildhushServer
 
 _ANNOTATION = "buildhush"
@@ -55,37 +54,75 @@ def flags_of(passes: Sequence[PassedSecret]) -> str:
     return "`" + " ".join(flags) + "`" if flags else "a `--secret` option"
 
 
+@dataclass(frozen=True, slots=True)
+class ChangedFile:
+    """The edits of one file. `document`: as it is open or on the disk, None when it is not there yet.
+
+    `label`, `description`: what somebody reads who looks at the edits before they are made; `asks`: whether to wait for
+    that person's word.
+    """
+
+    uri: str
+    document: Document | None
+    edits: tuple[Edit, ...]
+    label: str
+    description: str = ""
+    asks: bool = True
+
+
+DocumentChange = types.TextDocumentEdit | types.CreateFile | types.RenameFile | types.DeleteFile
+
+
 def workspace_edit(server: BuildhushServer, document: Document, change: Change) -> types.WorkspaceEdit:
-    """The change for this client: versioned and annotated when it can read that, else plain."""
+    """The change with what the callers of the Dockerfile need, for this client."""
+    files = []
+    if change.edits:
+        label = f"Builds then need {flags_of(change.passes)}".replace("`", "") if change.passes else "Check the result"
+        asks = not change.is_safe
+        files.append(ChangedFile(document.uri, document, change.edits, label, change.note, asks))
+    files += [each for file in _files(document, change) if (each := _with_lines(server, file)) is not None]
+    files += server.with_companions().changed_files(document, change.passes)
+    return assembled(server, files)
+
+
+def assembled(server: BuildhushServer, files: Sequence[ChangedFile]) -> types.WorkspaceEdit:
+    """One edit of any number of files: versioned when the client can read that, else plain.
+
+    Only where there are several files is there a look at each before anything is done: of one the title says all.
+    A file that is not there yet is left out for a client that can't make one.
+    """
     client = server.client
-    positions = server.positions(document)
-    edits = [positions.text_edit_from_edit(edit) for edit in change.edits]
+    empty = Document("", "", None, "")
     if not client.document_changes:
-        plain = types.WorkspaceEdit(changes={document.uri: edits, **_plain_line_edits(server, document, change)})
-        server.with_companions().add_to(plain, document, change.passes)
-        return plain
-    annotate = not change.is_safe and client.change_annotations
-    written: list[types.TextEdit | types.AnnotatedTextEdit | types.SnippetTextEdit] = [
-        types.AnnotatedTextEdit(annotation_id=_ANNOTATION, range=edit.range, new_text=edit.new_text)
-        if annotate
-        else edit
-        for edit in edits
-    ]
-    identifier = types.OptionalVersionedTextDocumentIdentifier(uri=document.uri, version=document.version)
-    changes: list[types.TextDocumentEdit | types.CreateFile | types.RenameFile | types.DeleteFile] = []
-    if written:
-        changes.append(types.TextDocumentEdit(text_document=identifier, edits=written))
-    for file in _files(document, change):
-        changes += _line_edits(server, file)
-    annotations = {_ANNOTATION: _annotation(change)} if annotate else None
-    whole = types.WorkspaceEdit(document_changes=changes, change_annotations=annotations)
-    server.with_companions().add_to(whole, document, change.passes)
-    return whole
-
-
-def _annotation(change: Change) -> types.ChangeAnnotation:
-    label = f"Builds then need {flags_of(change.passes)}" if change.passes else "Check the result"
-    return types.ChangeAnnotation(label=label, needs_confirmation=True, description=change.note or None)
+        plain = {
+            each.uri: [server.positions(each.document).text_edit_from_edit(edit) for edit in each.edits]
+            for each in files
+            if each.document is not None
+        }
+        return types.WorkspaceEdit(changes=plain)
+    annotations: dict[str, types.ChangeAnnotation] = {}
+    changes: list[DocumentChange] = []
+    for number, each in enumerate(files):
+        if each.document is None:
+            if not client.creates_files:
+                continue
+            changes.append(types.CreateFile(uri=each.uri, options=types.CreateFileOptions(ignore_if_exists=True)))
+        positions = server.positions(each.document or empty)
+        plain_edits = [positions.text_edit_from_edit(edit) for edit in each.edits]
+        edits: list[types.TextEdit | types.AnnotatedTextEdit | types.SnippetTextEdit] = [*plain_edits]
+        if each.asks and len(files) > 1 and client.change_annotations:
+            name = f"{_ANNOTATION}-{number}"
+            annotations[name] = types.ChangeAnnotation(
+                label=each.label, needs_confirmation=True, description=each.description or None
+            )
+            edits = [
+                types.AnnotatedTextEdit(annotation_id=name, range=edit.range, new_text=edit.new_text)
+                for edit in plain_edits
+            ]
+        version = each.document.version if each.document is not None else None
+        identifier = types.OptionalVersionedTextDocumentIdentifier(uri=each.uri, version=version)
+        changes.append(types.TextDocumentEdit(text_document=identifier, edits=edits))
+    return types.WorkspaceEdit(document_changes=changes, change_annotations=annotations or None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,48 +146,25 @@ def _files(document: Document, change: Change) -> list[_File]:
     return [_File(path, tuple(dict.fromkeys(lines))) for path, lines in by_path.items()]
 
 
-def _line_edits(
-    server: BuildhushServer, file: _File
-) -> list[types.TextDocumentEdit | types.CreateFile | types.RenameFile | types.DeleteFile]:
+def _with_lines(server: BuildhushServer, file: _File) -> ChangedFile | None:
     uri = uris.from_fs_path(file.path) or ""
     known = server.documents.get(uri)
-    text = known.text if known is not None else _read(file.path)
-    version = known.version if known is not None else None
-    if text is None and not server.client.creates_files:
-        return []
-    edit = _appended(text or "", file.lines, server.client.encoding)
-    if edit is None:
-        return []
-    identifier = types.OptionalVersionedTextDocumentIdentifier(uri=uri, version=version)
-    changed = types.TextDocumentEdit(text_document=identifier, edits=[edit])
-    if text is not None:
-        return [changed]
-    options = types.CreateFileOptions(ignore_if_exists=True)
-    return [types.CreateFile(uri=uri, options=options), changed]
+    if known is None:
+        text = _read(file.path)
+        known = None if text is None else Document(uri, "", None, text)
+    edit = _appended("" if known is None else known.text, file.lines)
+    label = f"Lines for {os.path.basename(file.path)}"
+    return None if edit is None else ChangedFile(uri, known, (edit,), label, asks=False)
 
 
-def _plain_line_edits(server: BuildhushServer, document: Document, change: Change) -> dict[str, list[types.TextEdit]]:
-    found = {}
-    for file in _files(document, change):
-        uri = uris.from_fs_path(file.path) or ""
-        known = server.documents.get(uri)
-        text = known.text if known is not None else _read(file.path)
-        edit = None if text is None else _appended(text, file.lines, server.client.encoding)
-        if edit is not None:
-            found[uri] = [edit]
-    return found
-
-
-def _appended(text: str, lines: Sequence[str], encoding: str) -> types.TextEdit | None:
+def _appended(text: str, lines: Sequence[str]) -> Edit | None:
     present = {line.strip() for line in text.splitlines()}
     missing = [line for line in lines if line not in present]
     if not missing:
         return None
     newline = "\r\n" if "\r\n" in text else "\n"
     before = "" if not text or text.endswith(("\n", "\r")) else newline
-    line, character = LineIndex(text).position(len(text), encoding)
-    position = types.Position(line=line, character=character)
-    return types.TextEdit(types.Range(position, position), before + "".join(each + newline for each in missing))
+    return insertion(len(text), before + "".join(each + newline for each in missing))
 
 
 def _read(path: str) -> str | None:

@@ -17,12 +17,10 @@ if TYPE_CHECKING:
     from buildhush.lsp.documents import Document
     from buildhush.lsp.server import BuildhushServer
 
-_VALID = {
-    # A stage name: lower case in BuildKit's own pattern; upper case is folded with a warning.
-    STAGE: re.compile(r"[A-Za-z][A-Za-z0-9._-]*\Z"),
-    VARIABLE: re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z"),
-    SECRET: re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z"),
-}
+# Lower case in BuildKit's own pattern; upper case is folded with a warning.
+_STAGE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SECRET_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _DESCRIBED = {STAGE: "a stage name", VARIABLE: "a variable name", SECRET: "a secret id"}
 
 
@@ -85,7 +83,7 @@ def rename(server: BuildhushServer, params: types.RenameParams) -> types.Workspa
         return None
     document, name, _ = found
     new = params.new_name
-    if not _VALID[name.kind].match(new):
+    if not _is_valid(name.kind, new):
         raise request_failed(f"`{new}` can't be {_DESCRIBED[name.kind]}")
     if _is_taken(names_of(document, server.analysis(document)), name, new):
         raise request_failed(f"`{new}` is in use already")
@@ -103,6 +101,12 @@ def rename(server: BuildhushServer, params: types.RenameParams) -> types.Workspa
         identifier = types.OptionalVersionedTextDocumentIdentifier(uri=uri, version=version)
         changes.append(types.TextDocumentEdit(text_document=identifier, edits=list(of_file)))
     return types.WorkspaceEdit(document_changes=changes)
+
+
+def _is_valid(kind: str, new: str) -> bool:
+    if kind == STAGE:
+        return _STAGE_NAME.fullmatch(new) is not None
+    return (_VARIABLE_NAME.fullmatch(new) if kind == VARIABLE else _SECRET_ID.fullmatch(new)) is not None
 
 
 def _is_taken(names: Names, name: Name, new: str) -> bool:
