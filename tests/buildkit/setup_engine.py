@@ -3,6 +3,7 @@
 What is made, once (a second call finds it and returns at once):
 
 - `bin/buildkitd`, `bin/buildctl`: a pinned BuildKit, built with the ordinary Go client from its module;
+- `bin/buildx`, `bin/compose`: pinned clients, built the same way; `action/`: the toolkit of docker/build-push-action;
 - `bin/runc`, `bin/busybox`: Debian's;
 - `docker/`: Debian's docker.io and containerd, unpacked, not installed (the old engine, 20.10);
 - `images/oracle-base`: an OCI layout with static busybox, git, bash, an `/app` folder, a user `app` (uid 1000) and a
@@ -10,7 +11,7 @@ What is made, once (a second call finds it and returns at once):
 - `images/<name>.tar`: the same root file systems, for the engine that cannot read a layout.
 
 The folder is `$BUILDHUSH_TEST_CACHE`, else `$XDG_CACHE_HOME/buildhush-tests`, else `~/.cache/buildhush-tests`.
-Needs Linux, root, Debian's apt and Go. Exit status 3 when a step cannot be done; the step is named on standard error.
+Needs Linux, root, Debian's apt, Go and npm. Exit status 3 when a step cannot be done; standard error names it.
 
     python -m tests.buildkit.setup_engine
 """
@@ -33,6 +34,12 @@ from pathlib import Path
 
 BUILDKIT_VERSION = "v0.34.2"
 BUILDKIT_MODULE = "github.com/moby/buildkit"
+BUILDX_VERSION = "v0.38.2"
+BUILDX_MODULE = "github.com/docker/buildx"
+COMPOSE_VERSION = "v2.40.3"
+COMPOSE_MODULE = "github.com/docker/compose/v2"
+TOOLKIT_VERSION = "0.101.0"
+TOOLKIT_PACKAGE = "@docker/actions-toolkit"
 IMAGE_RECIPE = "2"
 """Raised when the content of the images changes, so that an old cache is rebuilt."""
 
@@ -123,6 +130,9 @@ def set_up(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _step(folder, f"apt-{'-'.join(HOST_PACKAGES)}", _install_host_packages)
     _step(folder, f"buildkit-{BUILDKIT_VERSION}", _build_buildkit)
+    _step(folder, f"buildx-{BUILDX_VERSION}", _build_buildx)
+    _step(folder, f"compose-{COMPOSE_VERSION}", _build_compose)
+    _step(folder, f"toolkit-{TOOLKIT_VERSION}", _install_toolkit)
     _step(folder, "docker-20", _unpack_old_engine)
     _step(folder, f"images-{IMAGE_RECIPE}", _make_images)
 
@@ -164,19 +174,42 @@ def _install_host_packages(folder: Path) -> None:
 def _build_buildkit(folder: Path) -> None:
     # `go install module@version` refuses this module, because its go.mod has exclude directives; a module of ours that
     # requires it at the same version is the ordinary way around.
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod"}
     commands = [f"{BUILDKIT_MODULE}/cmd/{name}" for name in ("buildkitd", "buildctl")]
-    with tempfile.TemporaryDirectory(prefix="buildhush-go-") as module:
-        _run("go", "mod", "init", "buildhush.test/engine", folder=Path(module), environment=environment)
+    variable = f"{BUILDKIT_MODULE}/version.Version={BUILDKIT_VERSION}"
+    _build_go(commands, BUILDKIT_VERSION, variable, f"{folder / 'bin'}/")
+
+
+def _build_buildx(folder: Path) -> None:
+    variable = f"{BUILDX_MODULE}/version.Version={BUILDX_VERSION}"
+    _build_go([f"{BUILDX_MODULE}/cmd/buildx"], BUILDX_VERSION, variable, str(folder / "bin" / "buildx"))
+
+
+def _build_compose(folder: Path) -> None:
+    variable = f"{COMPOSE_MODULE}/internal.Version={COMPOSE_VERSION}"
+    _build_go([f"{COMPOSE_MODULE}/cmd"], COMPOSE_VERSION, variable, str(folder / "bin" / "compose"))
+
+
+def _build_go(packages: list[str], version: str, variable: str, target: str) -> None:
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod"}
+    with tempfile.TemporaryDirectory(prefix="buildhush-go-") as scratch:
+        module = Path(scratch)
+        _run("go", "mod", "init", "buildhush.test/engine", folder=module, environment=environment)
+        _run("go", "get", *(f"{each}@{version}" for each in packages), folder=module, environment=environment)
         _run(
-            "go", "get", *(f"{command}@{BUILDKIT_VERSION}" for command in commands),
-            folder=Path(module), environment=environment,
+            "nice", "go", "build", "-trimpath", "-ldflags", f"-s -w -X {variable}", "-o", target, *packages,
+            folder=module, environment=environment,
         )  # fmt: skip
-        flags = f"-s -w -X {BUILDKIT_MODULE}/version.Version={BUILDKIT_VERSION}"
-        _run(
-            "nice", "go", "build", "-trimpath", "-ldflags", flags, "-o", f"{folder / 'bin'}/", *commands,
-            folder=Path(module), environment=environment,
-        )  # fmt: skip
+
+
+def _install_toolkit(folder: Path) -> None:
+    target = folder / "action"
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    (target / "package.json").write_text('{"private": true}')
+    _run(
+        "npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock",
+        f"{TOOLKIT_PACKAGE}@{TOOLKIT_VERSION}", folder=target,
+    )  # fmt: skip
 
 
 def _unpack_old_engine(folder: Path) -> None:

@@ -1,19 +1,18 @@
-"""What callers become once a Dockerfile mounts a secret: `cases/repairs.md`, and what holds of every repair.
-
-A case's `before` block names its file; the Dockerfile in its folder (or the one that a `Dockerfile` line of the prose
-names) takes `NPM_TOKEN`. An `after` block is the whole file afterwards; without one nothing may change.
-"""
+"""What callers become once a Dockerfile mounts a secret: `cases/repairs.md`, and what holds of every repair."""
 
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
+from importlib import resources
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
+from tests.companions.repair_cases import Case, read_cases, update
 from tests.companions.workspace import Workspace
 
 from buildhush.companions.readers import kind_of, read_caller_file
@@ -21,69 +20,59 @@ from buildhush.companions.repairs import caller_edits
 from buildhush.rules.api import PassedSecret
 from buildhush.text.spans import apply
 
-CASES = Path(__file__).parent / "cases" / "repairs.md"
 DOCKERFILE = "FROM node:22\nARG NPM_TOKEN\nRUN npm ci --token=$NPM_TOKEN\n"
 PASSED = (PassedSecret("npm_token", environment="NPM_TOKEN", replaces_argument="NPM_TOKEN"),)
-BLOCK = re.compile(r"^````(before|after) ?(\S*)\n(.*?)^````$", re.MULTILINE | re.DOTALL)
+ALL = read_cases()
+CHANGED = [(case, name) for case in ALL for name in case.after]
 
 
-class Case:
-    def __init__(self, title: str, body: str) -> None:
-        self.title = title
-        blocks = {kind: (name, text) for kind, name, text in BLOCK.findall(body)}
-        self.name, self.before = blocks["before"]
-        self.after = blocks["after"][1] if "after" in blocks else None
-        named = re.search(r"^Dockerfile: `(.+?)`", body, re.MULTILINE)
-        self.dockerfile = named[1] if named else "Dockerfile"
-
-
-def cases() -> list[Case]:
-    parts = re.split(r"^## (.+)\n", CASES.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
-    return [Case(title, body) for title, body in zip(parts[::2], parts[1::2], strict=True)]
-
-
-ALL = cases()
-CHANGED = [case for case in ALL if case.after is not None]
-
-
-def repaired(folder: Path, case: Case, before: str) -> str:
-    workspace = Workspace(folder, {case.name: before, case.dockerfile: DOCKERFILE})
-    for file in caller_edits(workspace.index, str(folder / case.dockerfile), PASSED):
-        assert file.path == str(folder / case.name)
-        workspace.write(case.name, apply(workspace.text(case.name), file.edits))
-    again = caller_edits(workspace.index, str(folder / case.dockerfile), PASSED)
-    assert again == (), "a second repair finds nothing to do"
-    return workspace.text(case.name)
+def repaired(folder: Path, case: Case, before: dict[str, str]) -> dict[str, str]:
+    workspace = Workspace(folder, {**before, **dict.fromkeys(case.dockerfiles, DOCKERFILE)})
+    for dockerfile in case.dockerfiles:
+        for file in caller_edits(workspace.index, str(folder / dockerfile), PASSED):
+            name = str(Path(file.path).relative_to(folder))
+            assert name in before
+            workspace.write(name, apply(workspace.text(name), file.edits))
+    for dockerfile in case.dockerfiles:
+        again = caller_edits(workspace.index, str(folder / dockerfile), PASSED)
+        assert again == (), "a second repair finds nothing to do"
+    return {name: workspace.text(name) for name in before}
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.title)
 def test_a_caller_is_repaired(case: Case, tmp_path: Path) -> None:
     after = repaired(tmp_path, case, case.before)
-    if os.environ.get("UPDATE_CASES") and case.after is not None and after != case.after:
-        text = CASES.read_text(encoding="utf-8")
-        start = text.index(f"````after {case.name}\n", text.index(f"## {case.title}\n"))
-        start += len(f"````after {case.name}\n")
-        CASES.write_text(text[:start] + after + text[start + len(case.after) :], encoding="utf-8")
+    if os.environ.get("UPDATE_CASES"):
+        for name in case.after:
+            update(case, name, after[name])
         return
-    assert after == (case.before if case.after is None else case.after)
+    assert after == case.repaired
+
+
+@pytest.mark.parametrize("case", [case for case in ALL if case.after], ids=lambda case: case.title)
+def test_a_repaired_caller_passes_the_secret(case: Case, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, {**case.repaired, **dict.fromkeys(case.dockerfiles, DOCKERFILE)})
+    for dockerfile in case.dockerfiles:
+        links = workspace.index.callers_of(str(tmp_path / dockerfile))
+        assert links
+        assert all(link.caller.passes("npm_token") for link in links)
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.title)
 def test_a_repair_keeps_windows_line_ends(case: Case, tmp_path: Path) -> None:
     if kind_of(case.name) in ("script", "makefile"):
         # A shell does not take them.
-        assert repaired(tmp_path, case, case.before) == (case.after or case.before)
         return
-    after = repaired(tmp_path, case, case.before.replace("\n", "\r\n"))
-    assert after == (case.after or case.before).replace("\n", "\r\n")
+    after = repaired(tmp_path, case, {name: text.replace("\n", "\r\n") for name, text in case.before.items()})
+    assert after == {name: text.replace("\n", "\r\n") for name, text in case.repaired.items()}
 
 
-@pytest.mark.parametrize("case", ALL, ids=lambda case: case.title)
-def test_a_repair_touches_no_unrelated_line(case: Case) -> None:
+@pytest.mark.parametrize(("case", "name"), CHANGED, ids=lambda value: getattr(value, "title", value))
+def test_a_repair_touches_no_unrelated_line(case: Case, name: str) -> None:
     """Every line that goes names the argument, or is a key that held nothing else."""
-    after = case.after or case.before
-    gone = [line[2:] for line in difflib.ndiff(case.before.splitlines(), after.splitlines()) if line.startswith("- ")]
-    kept = {line.rstrip(",") for line in after.splitlines()}
+    before, after = case.before[name].splitlines(), case.after[name].splitlines()
+    gone = [line[2:] for line in difflib.ndiff(before, after) if line.startswith("- ")]
+    kept = {line.rstrip(",") for line in after}
     for line in gone:
         if line.rstrip(",") in kept:
             continue  # JSON allows no comma behind the last entry.
@@ -91,27 +80,25 @@ def test_a_repair_touches_no_unrelated_line(case: Case) -> None:
 
 
 def compose_schema() -> object:
-    import json
-    from importlib import resources
-
     folder = resources.files("check_jsonschema") / "builtin_schemas" / "vendor"
     return json.loads((folder / "compose-spec.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in CHANGED if kind_of(case.name) == "compose"], ids=lambda case: case.title
-)
-def test_a_repaired_compose_file_fits_the_official_schema(case: Case) -> None:
-    document = yaml.safe_load(case.after or case.before)
-    jsonschema.validate(document, compose_schema())  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    "case", [case for case in CHANGED if case.name.endswith((".yml", ".yaml"))], ids=lambda c: c.title
-)
-def test_a_repaired_file_is_still_read_wholly(case: Case) -> None:
-    text = case.after or case.before
-    assert yaml.safe_load(text) is not None
-    file = read_caller_file(f"/w/{case.name}", text, lambda path: None)
+@pytest.mark.parametrize(("case", "name"), CHANGED, ids=lambda value: getattr(value, "title", value))
+def test_a_repaired_file_is_read_wholly_and_fits_the_official_schema(case: Case, name: str) -> None:
+    text = case.after[name]
+    file = read_caller_file(f"/w/{name}", text, lambda path: None)
     assert file is not None
     assert file.problems == ()
+    if name.endswith((".yml", ".yaml")):
+        document = yaml.load(text, _Loader)
+        assert document is not None
+        if kind_of(name) == "compose":
+            jsonschema.validate(document, compose_schema())  # type: ignore[arg-type]
+
+
+class _Loader(yaml.SafeLoader):
+    """Takes compose's own tags for what stands behind them."""
+
+
+_Loader.add_multi_constructor("!", lambda loader, suffix, node: yaml.SafeLoader.construct_mapping(loader, node))

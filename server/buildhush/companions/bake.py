@@ -2,13 +2,15 @@
 
 Facts: docker buildx (docs/bake-reference.md, bake/bake.go): paths are relative to where bake is started, taken to be
 the file's folder; `dockerfile` is relative to the context; `inherits` is a list, later ones win, a target's own
-attributes win over all; `args` and `secret` of all of them are merged. A matrix or a function makes a value opaque.
+attributes win over all; `args` and `secret` of all of them are merged; an argument that is `null` is not passed (seen
+in builds). A matrix or a function makes a value opaque.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 
 from buildhush.companions.callers import (
     BuildPlace,
@@ -93,12 +95,12 @@ class _Reader:
     def caller(self, name: str) -> Caller:
         span, body, body_end = self.targets[name]
         layers = self.layers(name)
-        arguments: dict[str, PassedArgument] = {}
+        arguments: dict[str, PassedArgument | None] = {}
         secrets: dict[str, PassedSecretUse] = {}
         opaque = body.get("matrix") is not None
         for owner, layer in layers:
-            for argument in _arguments(layer, owner):
-                arguments.setdefault(argument.name, argument)
+            for argument_name, argument in _arguments(layer, owner):
+                arguments.setdefault(argument_name, argument)
             for secret in _secrets(layer, owner):
                 secrets.setdefault(secret.id, secret)
             opaque = opaque or any(isinstance(layer.get(key), Opaque) for key in ("args", "secret"))
@@ -114,7 +116,7 @@ class _Reader:
             span,
             self.places([layer for _, layer in layers]),
             self.filled(target.text) if target is not None and target.text else None,
-            tuple(arguments.values()),
+            tuple(each for each in arguments.values() if each is not None),
             tuple(secrets.values()),
             tuple(each.text for _, layer in layers for each in scalars(layer.get("ssh"))),
             next((mode for _, layer in layers if (mode := _cache_mode(layer))), None),
@@ -159,29 +161,19 @@ class _Reader:
         return None if "${" in result else result
 
 
-def _arguments(layer: Mapping, owner: str) -> list[PassedArgument]:
-    found = []
+def _arguments(layer: Mapping, owner: str) -> Iterator[tuple[str, PassedArgument | None]]:
+    """The arguments by name; None for `null`, which passes nothing and takes an inherited one away."""
     for pair in layer.mapping("args").pairs:
-        value = pair.value
-        written = None if isinstance(value, Null) else value.text if isinstance(value, Scalar | Opaque) else "$"
+        value, name = pair.value, pair.key.text
+        if isinstance(value, Null):
+            yield name, None
+            continue
+        written = value.text if isinstance(value, Scalar) else "$"
         if isinstance(value, Opaque) and _NAME_ONLY.fullmatch(value.text):
             # `NPM_TOKEN = NPM_TOKEN`: a bake variable, which takes its value from the environment.
             written = f"${{{value.text}}}"
-        elif isinstance(value, Opaque):
-            written = "$"
-        kind, variable = value_kind(pair.key.text, written)
-        found.append(
-            PassedArgument(
-                pair.key.text,
-                kind,
-                variable,
-                pair.span,
-                pair.key.span,
-                None if isinstance(value, Null) else value.span,
-                owner,
-            )
-        )
-    return found
+        kind, variable = value_kind(name, written)
+        yield name, PassedArgument(name, kind, variable, pair.span, pair.key.span, value.span, owner)
 
 
 def _secrets(layer: Mapping, owner: str) -> list[PassedSecretUse]:
