@@ -21,6 +21,10 @@ from buildhush.text.spans import Span, insertion
 NAMED_BY_OTHERS = ("secret-in-arg", "secret-in-env")
 """The rules that say what BuildKit's SecretsUsedInArgOrEnv and hadolint's DL3064 say."""
 
+SAID_OF_CALLERS = ("secret-mount-ineffective",)
+"""The rules that may also report what the files that build a Dockerfile leave out; a comment for one is never unused,
+because the Dockerfile alone can't tell."""
+
 UNUSED = "unused-suppression"
 UNKNOWN_RULE = "unknown-rule-in-suppression"
 NO_REASON = "suppression-without-reason"
@@ -121,10 +125,26 @@ def silence(
     return tuple(kept), tuple(suppressed), tuple(_problems(suppressions, used, settings, known))
 
 
-def comment_fix(tree: Dockerfile, report: Silenceable, reason: str = "say why this is no leak") -> Fix:
+def reason_at(tree: Dockerfile, rule_id: str, position: int, settings: Settings) -> str | None:
+    """The reason of the comment that silences a rule at a position, "" without one; None when no comment does."""
+    for suppression in read_suppressions(tree):
+        excused = suppression.reason or not suppression.ours or not settings.require_reason
+        if excused and suppression.silences(rule_id, position):
+            return suppression.reason
+    return None
+
+
+_ASKS_FOR_A_REASON = "say why this is no leak"
+
+
+def comment_fix(tree: Dockerfile, report: Silenceable, reason: str = _ASKS_FOR_A_REASON) -> Fix:
     """The edit that silences a report with a comment above its instruction, merged into one that is there already."""
-    rule_id = report.rule.id
-    node, start = _instruction_at(tree, report.span.start)
+    return instruction_comment(tree, report.rule.id, report.span.start, reason)
+
+
+def instruction_comment(tree: Dockerfile, rule_id: str, position: int, reason: str = _ASKS_FOR_A_REASON) -> Fix:
+    """As `comment_fix`, for a rule at a position of the document."""
+    node, start = _instruction_at(tree, position)
     title = f"Ignore {rule_id} here with a comment"
     for suppression in read_suppressions(tree):
         mergeable = suppression.ours and suppression.rules and suppression.covers is not None
@@ -241,7 +261,7 @@ def _problems(
                 was_used = True
             elif known is not None and rule_id not in known:
                 yield SuppressionProblem(span, f"`{rule_id}` is no rule, so it ignores nothing", UNKNOWN_RULE)
-            elif settings.wants(rule_id):
+            elif settings.wants(rule_id) and rule_id not in SAID_OF_CALLERS:
                 yield SuppressionProblem(span, f"`{rule_id}` is not reported here, so it need not be ignored", UNUSED)
         if was_used and settings.require_reason and not suppression.reason:
             message = "This comment has no effect until it says why: add ` -- reason` at its end"

@@ -94,8 +94,12 @@ def test_a_compose_file_gets_diagnostics_hover_and_the_whole_fix(tmp_path: Path)
         assert "looks like a secret" in editor.at("textDocument/hover", uri, 5, 10)["contents"]["value"]
         assert "Dockerfile" in editor.at("textDocument/hover", uri, 1, 3)["contents"]["value"]
         params = {"textDocument": {"uri": uri}, "range": where(5, 9, 5, 9), "context": {"diagnostics": []}}
-        (action,) = editor.request("textDocument/codeAction", params)
+        action, ignoring = editor.request("textDocument/codeAction", params)
         assert action["isPreferred"]
+        assert ignoring["title"] == "Ignore secret-in-build-arg here with a comment"
+        assert "changeAnnotations" not in ignoring["edit"]
+        commented = changed(ignoring["edit"], tmp_path, "utf-16")["compose.yaml"]
+        assert "        # buildhush: ignore=secret-in-build-arg -- say why this is no leak\n        NPM" in commented
         after = changed(action["edit"], tmp_path, "utf-16")
         assert "secrets:\n        - npm_token" in after["compose.yaml"]
         assert "--mount=type=secret" in after["Dockerfile"]

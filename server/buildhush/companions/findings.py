@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import os
 import re
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from buildhush.companions.callers import Caller, CallerKind, PassedArgument, PassedSecretUse, ValueKind
 from buildhush.companions.dockerignore import append_entries, ignore_files, matches_source, read_rules
 from buildhush.companions.index import CallerIndex, LinkedCaller
 from buildhush.companions.repairs import FileEdits, caller_edits, edits_without_argument, file_edits
+from buildhush.companions.silencing import comment_edit, read_comments
 from buildhush.companions.workflows import repository_of
 from buildhush.config import Settings
 from buildhush.dockerfile.nodes import Assignment, Copy, Mount, Onbuild, Run
@@ -26,7 +26,8 @@ from buildhush.fixes.syntax import Frontend, frontend
 from buildhush.flow.facts import Certainty, Sink, SourceKind
 from buildhush.knowledge.values import Verdict, judge
 from buildhush.rules.api import PassedSecret, Safety, Severity
-from buildhush.text.spans import Span
+from buildhush.suppress import instruction_comment, reason_at
+from buildhush.text.spans import Edit, Span
 
 BUILD_ARG = "secret-in-build-arg"
 UNUSED = "unused-secret-mount"
@@ -40,9 +41,6 @@ AnalysisOf = Callable[[str], "Analysis | None"]
 # BuildKit itself reads these secrets, for ADD and for git contexts.
 _READ_BY_BUILDKIT = re.compile(r"(?:HTTP_AUTH_(?:TOKEN|HEADER)|GIT_AUTH_(?:TOKEN|HEADER))(?:[_.].*)?")
 _FROM_STORE = re.compile(r"\$\{\{\s*secrets\.([A-Za-z_]\w*)\s*\}\}")
-_COMMENT = re.compile(
-    r"(?:#|//)[ \t]*buildhush[ \t]*:[ \t]*(ignore|ignore-file)[ \t]*=[ \t]*([\w, -]*?)(?:[ \t]--.*)?$"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,11 @@ class CompanionFix:
 
 @dataclass(frozen=True, slots=True)
 class CompanionFinding:
-    """One finding in `file`. `source`: kind and name. `subject`: what `fixes_of` needs."""
+    """One finding in `file`. `source`: kind and name. `subject`: what `fixes_of` needs.
+
+    `dockerfile`: the Dockerfile that it is about, when one is known; `caller`: the build in which it stands, None in a
+    Dockerfile. `silenced`: the reason that a comment gives ("" without one), None when no comment silences it.
+    """
 
     file: str
     span: Span
@@ -78,6 +80,9 @@ class CompanionFinding:
     source: tuple[SourceKind, str] | None
     related: tuple[RelatedPlace, ...] = ()
     unnecessary: bool = False
+    dockerfile: str | None = None
+    silenced: str | None = None
+    caller: Caller | None = field(default=None, compare=False, repr=False)
     subject: object = field(default=None, compare=False, repr=False)
 
 
@@ -106,26 +111,48 @@ def findings_in(
     index: CallerIndex, path: str, analysis_of: AnalysisOf, settings: Settings | None = None
 ) -> tuple[CompanionFinding, ...]:
     """The findings that stand in one companion file, by position. Never raises for what files hold."""
+    return tuple(each for each in all_findings_in(index, path, analysis_of, settings) if each.silenced is None)
+
+
+def all_findings_in(
+    index: CallerIndex, path: str, analysis_of: AnalysisOf, settings: Settings | None = None
+) -> tuple[CompanionFinding, ...]:
+    """As `findings_in`, with those that a comment silences."""
     settings = settings or Settings()
     file = index.file(path)
     if file is None:
         return ()
     found: dict[tuple[Span, str], CompanionFinding] = {}
+    comments = read_comments(file.text)
     for caller, link in index.callers_in(path):
         analysis = analysis_of(link.dockerfile) if link is not None else None
         for finding in _of_caller(index, caller, link, analysis, settings):
-            found.setdefault((finding.span, finding.rule), finding)
-    return _kept(found.values(), file.text, settings)
+            reason = comments.reason(finding.rule, finding.span, caller, required=settings.require_reason)
+            dockerfile = link.dockerfile if link is not None else None
+            placed = replace(finding, caller=caller, dockerfile=dockerfile, silenced=reason)
+            found.setdefault((finding.span, finding.rule), placed)
+    return tuple(sorted(found.values(), key=lambda each: (each.span, each.rule)))
 
 
 def findings_for(
     index: CallerIndex, dockerfile: str, analysis: Analysis, settings: Settings | None = None
 ) -> tuple[CompanionFinding, ...]:
-    """The findings that stand in a Dockerfile because of its callers. They are not silenced by comments here."""
+    """The findings that stand in a Dockerfile because of its callers."""
+    return tuple(each for each in all_findings_for(index, dockerfile, analysis, settings) if each.silenced is None)
+
+
+def all_findings_for(
+    index: CallerIndex, dockerfile: str, analysis: Analysis, settings: Settings | None = None
+) -> tuple[CompanionFinding, ...]:
+    """As `findings_for`, with those that a comment silences."""
     settings = settings or analysis.settings
     if not settings.wants(INEFFECTIVE):
         return ()
-    return tuple(_unserved(index, dockerfile, analysis, settings))
+    found = []
+    for finding in _unserved(index, dockerfile, analysis, settings):
+        reason = reason_at(analysis.tree, finding.rule, finding.span.start, settings)
+        found.append(replace(finding, dockerfile=dockerfile, silenced=reason))
+    return tuple(found)
 
 
 def fixes_of(index: CallerIndex, finding: CompanionFinding, analysis_of: AnalysisOf) -> tuple[CompanionFix, ...]:
@@ -140,6 +167,20 @@ def fixes_of(index: CallerIndex, finding: CompanionFinding, analysis_of: Analysi
     if isinstance(subject, _Exposed):
         return tuple(_ignored(index, subject))
     return ()
+
+
+def comment_fix(index: CallerIndex, finding: CompanionFinding, analysis_of: AnalysisOf) -> CompanionFix | None:
+    """The edit that silences a finding with a comment; None where the file has no room for one."""
+    title = f"Ignore {finding.rule} here with a comment"
+    edits: tuple[Edit, ...] = ()
+    if finding.caller is not None:
+        text = index.text_of(finding.file) or ""
+        edit = comment_edit(text, finding.rule, finding.span, finding.caller, "say why this is no leak")
+        edits = (edit,) if edit is not None else ()
+    else:
+        analysis = analysis_of(finding.file)
+        edits = instruction_comment(analysis.tree, finding.rule, finding.span.start).edits if analysis else ()
+    return CompanionFix(title, Safety.SAFE, (FileEdits(finding.file, edits, title),)) if edits else None
 
 
 def is_secret_argument(argument: PassedArgument, text: str, settings: Settings) -> Verdict | None:
@@ -493,36 +534,3 @@ def _shown(from_file: str, path: str) -> str:
     """A path as somebody who reads `from_file` would write it."""
     relative = os.path.relpath(path, repository_of(from_file)).replace(os.sep, "/")
     return relative if not relative.startswith("../../../../") else path
-
-
-def _kept(found: Iterable[CompanionFinding], text: str, settings: Settings) -> tuple[CompanionFinding, ...]:
-    """Without those that a comment silences: on the same line, in the lines above, or for the file."""
-    findings = sorted(found, key=lambda each: (each.span, each.rule))
-    if "buildhush" not in text:
-        return tuple(findings)
-    lines = text.split("\n")
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line) + 1)
-    everywhere: set[str] = set()
-    by_line: dict[int, set[str]] = {}
-    for number, line in enumerate(lines):
-        match = _COMMENT.search(line.rstrip("\r"))
-        if match is None or (settings.require_reason and " -- " not in line):
-            continue
-        rules = {rule.strip() for rule in match[2].split(",")}
-        if match[1] == "ignore-file":
-            everywhere |= rules
-            continue
-        by_line.setdefault(number, set()).update(rules)
-        if not line[: match.start()].strip():
-            below = number + 1
-            while below < len(lines) and lines[below].lstrip().startswith(("#", "//")):
-                below += 1
-            by_line.setdefault(below, set()).update(rules)
-    kept = []
-    for finding in findings:
-        at = bisect_right(starts, finding.span.start) - 1
-        if finding.rule not in everywhere and finding.rule not in by_line.get(at, set()):
-            kept.append(finding)
-    return tuple(kept)

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types
 from pygls import uris
 
-from buildhush.companions.findings import CompanionFinding, CompanionFix, findings_for, findings_in, fixes_of
+from buildhush.companions.findings import (
+    CompanionFinding,
+    CompanionFix,
+    comment_fix,
+    findings_for,
+    findings_in,
+    fixes_of,
+)
 from buildhush.companions.index import CallerIndex, Progress, read_file
 from buildhush.companions.readers import kind_of
 from buildhush.companions.repairs import FileEdits, caller_edits
@@ -298,6 +305,16 @@ class Companions:
                 if index == 0 and fix.safety is not Safety.UNSAFE and self._server.client.preferred_actions:
                     action["isPreferred"] = True
                 actions.append(action)
+            ignoring = comment_fix(self.index, finding, self._analysis)
+            if ignoring is not None:
+                actions.append(
+                    {
+                        "title": ignoring.title,
+                        "kind": "quickfix",
+                        "diagnostics": [self._item(document, positions, finding)],
+                        "edit": assembled(self._server, self._changed_files(ignoring.files)),
+                    }
+                )
         return actions
 
     def changes_for(self, document: Document, passes: tuple[PassedSecret, ...]) -> list[FileEdits]:
