@@ -30,6 +30,7 @@ from collections.abc import Iterable, Iterator
 from buildhush.fixes.invocation import context_path
 from buildhush.flow.facts import CopiedSecret, Facts
 from buildhush.rules.api import Bad, FileLine, Finding, Fix, Good, Rule, Safety, Severity
+from buildhush.rules.findings import finding_of_one
 from buildhush.rules.wording import stage_name, stays
 
 _SHOWN = 3
@@ -43,16 +44,11 @@ def check(facts: Facts) -> Iterator[Finding]:
         named = ", ".join(f"`{path}`" for path in copied.through[:_SHOWN])
         what = "secret file" if len(copied.through) == 1 else "secret files"
         more = f" and {len(copied.through) - _SHOWN} more" if len(copied.through) > _SHOWN else ""
-        yield Finding(
-            place=copied.place,
-            message=f"`{copied.node.keyword} {copied.path}` takes along {what} {named}{more} "
+        yield finding_of_one(
+            copied,
+            f"`{copied.node.keyword} {copied.path}` takes along {what} {named}{more} "
             f"({copied.source.reason}), which "
             f"{stays(copied.sinks, stage_name(copied.stage))}",
-            source=copied.source,
-            sinks=copied.sinks,
-            trail=copied.trail,
-            certainty=copied.source.certainty,
-            subject=copied,
         )
 
 

@@ -42,7 +42,8 @@ from buildhush.fixes.writes import drop_command, secret_mount_named
 from buildhush.flow.facts import Area, Facts, FileWrite, SourceKind
 from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Safety, Severity
 from buildhush.rules.file_fixes import is_needed_later, remove_at_the_end
-from buildhush.rules.wording import certainty_of, main_source, stage_name, stays, subject
+from buildhush.rules.findings import finding_of_several
+from buildhush.rules.wording import stage_name, stays, subject
 from buildhush.text.spans import Span
 
 # Files that hold credentials and nothing else that a later command could need.
@@ -61,15 +62,10 @@ def check(facts: Facts) -> Iterator[Finding]:
         known = write.tool.command if write.tool else ""
         command = command_name(write.command) if write.command else known
         files = f"`{write.shown_path}`" + (f" (and {len(writes) - 1} more)" if len(writes) > 1 else "")
-        yield Finding(
-            place=write.place,
-            message=f"{subject(write.sources)} is stored by `{command or known}` in {files} and "
+        yield finding_of_several(
+            write,
+            f"{subject(write.sources)} is stored by `{command or known}` in {files} and "
             f"{stays(write.sinks, stage_name(write.stage))}{f'. {advice}' if advice else ''}",
-            source=main_source(write.sources),
-            sinks=write.sinks,
-            trail=write.trail,
-            certainty=certainty_of(write.sources),
-            subject=write,
         )
 
 

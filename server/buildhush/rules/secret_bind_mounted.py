@@ -31,20 +31,16 @@ from buildhush.fixes.invocation import context_path, secret_id_for_file
 from buildhush.fixes.mounts import replace_options, secret_options
 from buildhush.flow.facts import BoundSecret, Facts
 from buildhush.rules.api import Bad, Finding, Fix, Good, PassedSecret, Rule, Safety, Severity
+from buildhush.rules.findings import finding_of_one
 
 
 def check(facts: Facts) -> Iterator[Finding]:
     """Bind mounts of secret files."""
     for bound in facts.bound_secrets:
-        yield Finding(
-            place=bound.place,
-            message=f"Secret file `{context_path(bound.mount.source or bound.source.name)}` is bind mounted from the "
+        yield finding_of_one(
+            bound,
+            f"Secret file `{context_path(bound.mount.source or bound.source.name)}` is bind mounted from the "
             "build context, so it is sent to the builder and stays on its disk",
-            source=bound.source,
-            sinks=bound.sinks,
-            trail=bound.trail,
-            certainty=bound.source.certainty,
-            subject=bound,
         )
 
 

@@ -40,20 +40,16 @@ from buildhush.fixes.instructions import drop_instruction, drop_source
 from buildhush.flow.facts import Facts, FileWrite, StageCrossing
 from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Safety, Severity
 from buildhush.rules.file_fixes import remove_at_the_end
-from buildhush.rules.wording import certainty_of, main_source, subject
+from buildhush.rules.findings import finding_of_several
+from buildhush.rules.wording import subject
 
 
 def check(facts: Facts) -> Iterator[Finding]:
     """Instructions that carry a tainted file from one stage to an exported one."""
     for crossing in facts.crossings:
-        yield Finding(
-            place=crossing.place,
-            message=f"{subject(crossing.sources)} comes into the image {_how(crossing)}",
-            source=main_source(crossing.sources),
-            sinks=crossing.sinks,
-            trail=crossing.trail,
-            certainty=certainty_of(crossing.sources),
-            subject=crossing,
+        yield finding_of_several(
+            crossing,
+            f"{subject(crossing.sources)} comes into the image {_how(crossing)}",
         )
 
 

@@ -32,6 +32,7 @@ from collections.abc import Iterable, Iterator
 from buildhush.flow.facts import CopiedSecret, Facts
 from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Severity
 from buildhush.rules.copy_fixes import mount_instead_of_copy
+from buildhush.rules.findings import finding_of_one
 from buildhush.rules.wording import stage_name, stays
 
 
@@ -40,15 +41,10 @@ def check(facts: Facts) -> Iterator[Finding]:
     for copied in facts.copied_secrets:
         if copied.removal is not None or copied.through:
             continue
-        yield Finding(
-            place=copied.place,
-            message=f"Secret file `{copied.path}` ({copied.source.reason}) is copied into the image and "
+        yield finding_of_one(
+            copied,
+            f"Secret file `{copied.path}` ({copied.source.reason}) is copied into the image and "
             f"{stays(copied.sinks, stage_name(copied.stage))}",
-            source=copied.source,
-            sinks=copied.sinks,
-            trail=copied.trail,
-            certainty=copied.source.certainty,
-            subject=copied,
         )
 
 

@@ -35,6 +35,7 @@ from collections.abc import Iterable, Iterator
 
 from buildhush.flow.facts import Facts, SecretVariable, Sink
 from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Severity
+from buildhush.rules.findings import finding_of_one
 from buildhush.rules.variable_fixes import variable_fixes
 from buildhush.rules.wording import stage_name
 
@@ -42,15 +43,9 @@ from buildhush.rules.wording import stage_name
 def check(facts: Facts) -> Iterator[Finding]:
     """Build arguments that carry a secret."""
     for argument in facts.arguments:
-        yield Finding(
-            place=argument.place,
-            message=f"Build argument `{argument.name}` looks like a secret ({argument.source.reason}): "
-            f"{_where(argument)}",
-            source=argument.source,
-            sinks=argument.sinks,
-            trail=argument.trail,
-            certainty=argument.source.certainty,
-            subject=argument,
+        yield finding_of_one(
+            argument,
+            f"Build argument `{argument.name}` looks like a secret ({argument.source.reason}): {_where(argument)}",
         )
 
 

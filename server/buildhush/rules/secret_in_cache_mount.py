@@ -31,7 +31,8 @@ from collections.abc import Iterable, Iterator
 from buildhush.flow.facts import Area, Facts, FileWrite
 from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Severity
 from buildhush.rules.file_fixes import leave_it_out, remove_at_the_end
-from buildhush.rules.wording import certainty_of, main_source, subject
+from buildhush.rules.findings import finding_of_several
+from buildhush.rules.wording import subject
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -39,15 +40,10 @@ def check(facts: Facts) -> Iterator[Finding]:
     for write in facts.file_writes:
         if write.area is not Area.CACHE:
             continue
-        yield Finding(
-            place=write.place,
-            message=f"{subject(write.sources)} is written to `{write.shown_path}` on the cache mount "
+        yield finding_of_several(
+            write,
+            f"{subject(write.sources)} is written to `{write.shown_path}` on the cache mount "
             f"`{write.cache_target}`, where later builds can read it",
-            source=main_source(write.sources),
-            sinks=write.sinks,
-            trail=write.trail,
-            certainty=certainty_of(write.sources),
-            subject=write,
         )
 
 

@@ -34,6 +34,7 @@ from collections.abc import Iterable, Iterator
 
 from buildhush.flow.facts import Facts, SecretVariable, Sink
 from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Severity
+from buildhush.rules.findings import finding_of_one
 from buildhush.rules.variable_fixes import variable_fixes
 from buildhush.rules.wording import stage_name
 
@@ -41,15 +42,10 @@ from buildhush.rules.wording import stage_name
 def check(facts: Facts) -> Iterator[Finding]:
     """Environment variables that carry a secret."""
     for variable in facts.environment:
-        yield Finding(
-            place=variable.place,
-            message=f"Environment variable `{variable.name}` looks like a secret ({variable.source.reason}): "
+        yield finding_of_one(
+            variable,
+            f"Environment variable `{variable.name}` looks like a secret ({variable.source.reason}): "
             f"{_where(variable)}",
-            source=variable.source,
-            sinks=variable.sinks,
-            trail=variable.trail,
-            certainty=variable.source.certainty,
-            subject=variable,
         )
 
 

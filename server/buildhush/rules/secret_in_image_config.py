@@ -33,21 +33,17 @@ from buildhush.dockerfile.nodes import Assignment
 from buildhush.fixes.instructions import drop_pair
 from buildhush.flow.facts import ConfigValue, Facts
 from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Safety, Severity
-from buildhush.rules.wording import certainty_of, main_source, subject
+from buildhush.rules.findings import finding_of_several
+from buildhush.rules.wording import subject
 
 
 def check(facts: Facts) -> Iterator[Finding]:
     """Instructions other than ARG and ENV whose text in the image config holds a secret."""
     for value in facts.config_values:
-        yield Finding(
-            place=value.place,
-            message=f"{subject(value.sources)} is written by {value.node.keyword} to the configuration and the history "
+        yield finding_of_several(
+            value,
+            f"{subject(value.sources)} is written by {value.node.keyword} to the configuration and the history "
             "of the image",
-            source=main_source(value.sources),
-            sinks=value.sinks,
-            trail=value.trail,
-            certainty=certainty_of(value.sources),
-            subject=value,
         )
 
 

@@ -37,7 +37,8 @@ from buildhush.flow.facts import Area, CopiedSecret, Facts, FileWrite, Removal
 from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Safety, Severity
 from buildhush.rules.copy_fixes import mount_instead_of_copy
 from buildhush.rules.file_fixes import mount_where_it_is_read, written_path
-from buildhush.rules.wording import certainty_of, main_source, stage_name, stays, subject
+from buildhush.rules.findings import finding_of_one, finding_of_several
+from buildhush.rules.wording import stage_name, stays, subject
 from buildhush.text.spans import Edit
 
 
@@ -45,27 +46,17 @@ def check(facts: Facts) -> Iterator[Finding]:
     """Files of a RUN, COPY or ADD that a later RUN removes."""
     for write in facts.file_writes:
         if write.removal is not None and write.area is not Area.CACHE:
-            yield Finding(
-                place=write.place,
-                message=f"{subject(write.sources)} is written to `{write.shown_path}`; a later RUN removes the file, "
+            yield finding_of_several(
+                write,
+                f"{subject(write.sources)} is written to `{write.shown_path}`; a later RUN removes the file, "
                 f"but it {stays(write.sinks, stage_name(write.stage))}",
-                source=main_source(write.sources),
-                sinks=write.sinks,
-                trail=write.trail,
-                certainty=certainty_of(write.sources),
-                subject=write,
             )
     for copied in facts.copied_secrets:
         if copied.removal is not None:
-            yield Finding(
-                place=copied.place,
-                message=f"{subject((copied.source,))} is copied into the image; a later RUN removes it, "
+            yield finding_of_one(
+                copied,
+                f"{subject((copied.source,))} is copied into the image; a later RUN removes it, "
                 f"but it {stays(copied.sinks, stage_name(copied.stage))}",
-                source=copied.source,
-                sinks=copied.sinks,
-                trail=copied.trail,
-                certainty=copied.source.certainty,
-                subject=copied,
             )
 
 

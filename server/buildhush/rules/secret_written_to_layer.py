@@ -39,7 +39,8 @@ from buildhush.rules.file_fixes import (
     mount_where_it_is_read,
     remove_at_the_end,
 )
-from buildhush.rules.wording import certainty_of, main_source, stage_name, stays, subject
+from buildhush.rules.findings import finding_of_several
+from buildhush.rules.wording import stage_name, stays, subject
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -47,15 +48,10 @@ def check(facts: Facts) -> Iterator[Finding]:
     for write in facts.file_writes:
         if write.area is Area.CACHE or write.removal is not None or write.temporary or write.tool is not None:
             continue
-        yield Finding(
-            place=write.place,
-            message=f"{subject(write.sources)} is written to `{write.shown_path}` and "
+        yield finding_of_several(
+            write,
+            f"{subject(write.sources)} is written to `{write.shown_path}` and "
             f"{stays(write.sinks, stage_name(write.stage))}{_although_removed(write)}",
-            source=main_source(write.sources),
-            sinks=write.sinks,
-            trail=write.trail,
-            certainty=certainty_of(write.sources),
-            subject=write,
         )
 
 

@@ -32,7 +32,8 @@ from collections.abc import Iterable, Iterator
 from buildhush.flow.facts import Area, Facts, FileWrite
 from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Severity
 from buildhush.rules.file_fixes import keep_folder_in_memory, leave_it_out, mount_where_it_is_read, remove_at_the_end
-from buildhush.rules.wording import certainty_of, main_source, stage_name, stays, subject
+from buildhush.rules.findings import finding_of_several
+from buildhush.rules.wording import stage_name, stays, subject
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -41,15 +42,10 @@ def check(facts: Facts) -> Iterator[Finding]:
         if write.area is Area.CACHE or write.removal is not None or not write.temporary:
             continue
         left = "is not removed on every path on which this RUN succeeds" if write.removed_on_some_paths else ""
-        yield Finding(
-            place=write.place,
-            message=f"{subject(write.sources)} is written to the temporary file `{write.shown_path}`, which "
+        yield finding_of_several(
+            write,
+            f"{subject(write.sources)} is written to the temporary file `{write.shown_path}`, which "
             f"{left or 'is not removed in this RUN'} and {stays(write.sinks, stage_name(write.stage))}",
-            source=main_source(write.sources),
-            sinks=write.sinks,
-            trail=write.trail,
-            certainty=certainty_of(write.sources),
-            subject=write,
         )
 
 
