@@ -25,12 +25,14 @@ from buildhush.companions.findings import (
     findings_in,
     fixes_of,
 )
-from buildhush.companions.index import CallerIndex, Progress, read_file
+from buildhush.companions.index import CallerIndex, LinkedCaller, Progress, read_file
 from buildhush.companions.readers import kind_of
 from buildhush.companions.repairs import FileEdits, caller_edits
 from buildhush.lsp.convert import Positions
 from buildhush.lsp.documents import Document, path_of
 from buildhush.lsp.edits import ChangedFile, assembled
+from buildhush.lsp.names import Names
+from buildhush.lsp.places import names_of
 from buildhush.rules.api import PassedSecret, Safety, Severity
 from buildhush.text.spans import Span
 
@@ -55,7 +57,7 @@ class Companions:
 
     def __init__(self, server: BuildhushServer, roots: tuple[str, ...]) -> None:
         self._server = server
-        self.index = CallerIndex(roots, self._text)
+        self.index = CallerIndex(roots, self.text)
         self._scan: Iterator[Progress] | None = self.index.scan() if roots else None
         self._scanned_files = 0
         self._dirty: dict[str, float] = {}
@@ -88,7 +90,7 @@ class Companions:
 
     def roots_changed(self, roots: tuple[str, ...]) -> None:
         """Other workspace folders: everything is looked through again."""
-        self.index = CallerIndex(roots, self._text)
+        self.index = CallerIndex(roots, self.text)
         self._scan = self.index.scan() if roots else None
 
     # Working between messages.
@@ -192,14 +194,14 @@ class Companions:
         if path is None or kind_of(path) is None:
             return []
         self.index.update(path)
-        document = self._document(path)
+        document = self.document(path)
         if document is None:
             return []
         positions = self._server.positions(document)
         return [self._item(document, positions, each) for each in self._findings(path)]
 
     def _publish(self, path: str) -> None:
-        uri = self._uri(path)
+        uri = self.uri(path)
         document = self._server.documents.get(uri)
         if self._server.client.pull_diagnostics or (document is None and self.index.file(path) is None):
             if uri in self._published:
@@ -221,11 +223,11 @@ class Companions:
         self._server.protocol.notify("textDocument/publishDiagnostics", params)
 
     def _findings(self, path: str) -> tuple[CompanionFinding, ...]:
-        document = self._document(path)
+        document = self.document(path)
         if document is None:
             return ()
         try:
-            return findings_in(self.index, path, self._analysis, self._server.configuration.settings(document))
+            return findings_in(self.index, path, self.analysis, self._server.configuration.settings(document))
         except Exception as error:
             logger.error("a companion file could not be looked at: %s", type(error).__name__)
             return ()
@@ -250,13 +252,13 @@ class Companions:
             item["relatedInformation"] = [
                 {
                     "location": {
-                        "uri": self._uri(place.file),
+                        "uri": self.uri(place.file),
                         "range": _range(self._positions(place.file), place.span),
                     },
                     "message": place.message,
                 }
                 for place in finding.related
-                if self._document(place.file) is not None
+                if self.document(place.file) is not None
             ]
         return item
 
@@ -283,7 +285,7 @@ class Companions:
         only = params.context.only
         if only is not None and not any(each in ("", "quickfix") for each in only):
             return None
-        document = self._document(path)
+        document = self.document(path)
         if document is None:
             return None
         positions = self._server.positions(document)
@@ -292,7 +294,7 @@ class Companions:
         for finding in found:
             if finding.span.start > wanted.end or wanted.start > finding.span.end:
                 continue
-            for index, fix in enumerate(fixes_of(self.index, finding, self._analysis)):
+            for index, fix in enumerate(fixes_of(self.index, finding, self.analysis)):
                 edit = assembled(self._server, self._changed_files(fix.files, fix.note))
                 if not edit.changes and not edit.document_changes:
                     continue  # This client can't make the file that it needs.
@@ -305,7 +307,7 @@ class Companions:
                 if index == 0 and fix.safety is not Safety.UNSAFE and self._server.client.preferred_actions:
                     action["isPreferred"] = True
                 actions.append(action)
-            ignoring = comment_fix(self.index, finding, self._analysis)
+            ignoring = comment_fix(self.index, finding, self.analysis)
             if ignoring is not None:
                 actions.append(
                     {
@@ -321,7 +323,7 @@ class Companions:
         """What the callers of a Dockerfile need once a fix makes them pass secrets."""
         if document.path is None or not passes:
             return []
-        self._look_around()
+        self.look_around()
         try:
             for link in self.index.callers_of(document.path):
                 self.index.update(link.caller.file)
@@ -340,7 +342,7 @@ class Companions:
         for number, file in enumerate(files):
             description = ". ".join(filter(None, (*file.notes, "" if number else note)))
             label = file.description.replace("`", "")
-            found.append(ChangedFile(self._uri(file.path), self._document(file.path), file.edits, label, description))
+            found.append(ChangedFile(self.uri(file.path), self.document(file.path), file.edits, label, description))
         return found
 
     # Hover.
@@ -351,7 +353,7 @@ class Companions:
         if path is None or kind_of(path) is None:
             return None
         self.index.update(path)
-        document = self._document(path)
+        document = self.document(path)
         if document is None:
             return None
         positions = self._server.positions(document)
@@ -376,44 +378,28 @@ class Companions:
         contents = types.MarkupContent(kind=kind, value=text if markdown else text.replace("`", ""))
         return types.Hover(contents=contents, range=positions.range_from_span(span))
 
-    # A secret's id in all files.
+    # Names in all files.
 
-    def secret_places(self, dockerfile: str, secret_id: str) -> list[types.Location]:
-        """Where the callers of a Dockerfile name a secret."""
-        return [
-            types.Location(uri=self._uri(path), range=self._positions(path).range_from_span(span))
-            for path, span in self._secret_spans(dockerfile, secret_id)
-            if self._document(path) is not None
-        ]
-
-    def secret_renames(self, dockerfile: str, secret_id: str, new: str) -> dict[str, list[types.TextEdit]]:
-        """The edits that rename a secret in the callers of a Dockerfile."""
-        found: dict[str, list[types.TextEdit]] = {}
-        for path, span in self._secret_spans(dockerfile, secret_id):
-            if self._document(path) is not None:
-                where = self._positions(path).range_from_span(span)
-                found.setdefault(self._uri(path), []).append(types.TextEdit(where, new))
-        return found
-
-    def secret_ids(self, dockerfile: str) -> tuple[str, ...]:
-        """The ids that the callers of a Dockerfile pass."""
-        links = self.index.callers_of(dockerfile)
-        return tuple(dict.fromkeys(secret.id for link in links for secret in link.caller.secrets))
-
-    def _secret_spans(self, dockerfile: str, secret_id: str) -> list[tuple[str, Span]]:
-        self._look_around()
-        spans: dict[tuple[str, Span], None] = {}
+    def fresh_callers_of(self, dockerfile: str) -> tuple[LinkedCaller, ...]:
+        """The callers of a Dockerfile as their files are now."""
         for link in self.index.callers_of(dockerfile):
             self.index.update(link.caller.file)
-        for link in self.index.callers_of(dockerfile):
-            file = self.index.file(link.caller.file)
-            passed = [each for each in link.caller.secrets if each.id == secret_id and not each.aliases]
-            defined = [each for each in file.secret_names if each.id == secret_id] if file and passed else []
-            for each in (*passed, *defined):
-                spans[link.caller.file, each.id_span] = None
-        return list(spans)
+        return self.index.callers_of(dockerfile)
 
-    def _look_around(self) -> None:
+    def names(self, path: str) -> Names | None:
+        """The names of a Dockerfile; None when it can't be read."""
+        document = self._server.documents.get(self.uri(path))
+        if document is not None and document.is_dockerfile:
+            return names_of(document, self._server.analysis(document))
+        analysis = self.analysis(path)
+        return None if analysis is None else Names(analysis.tree, {})
+
+    def shown(self, path: str) -> str:
+        """A path as a message has it: inside its workspace folder."""
+        root = self.index.root_of(path)
+        return os.path.basename(path) if root is None else os.path.relpath(path, root).replace(os.sep, "/")
+
+    def look_around(self) -> None:
         """The rest of the first scan, as far as somebody who waits for an answer may be made to wait."""
         until = time.monotonic() + 1.0
         while self._scan is not None and time.monotonic() < until:
@@ -421,8 +407,9 @@ class Companions:
 
     # Texts.
 
-    def _text(self, path: str) -> str | None:
-        document = self._server.documents.get(self._uri(path))
+    def text(self, path: str) -> str | None:
+        """A file's text, from the open document or the disk."""
+        document = self._server.documents.get(self.uri(path))
         if document is not None:
             return document.text
         text = read_file(path)
@@ -430,22 +417,22 @@ class Companions:
             return text
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
-    def _document(self, path: str) -> Document | None:
+    def document(self, path: str) -> Document | None:
         """The open document, or one made of what is on the disk."""
-        uri = self._uri(path)
+        uri = self.uri(path)
         document = self._server.documents.get(uri)
         if document is not None:
             return document
-        text = self._text(path)
+        text = self.text(path)
         return None if text is None else Document(uri, "", None, text)
 
     def _positions(self, path: str) -> Positions:
-        document = self._document(path)
-        return self._server.positions(document if document is not None else Document(self._uri(path), "", None, ""))
+        document = self.document(path)
+        return self._server.positions(document if document is not None else Document(self.uri(path), "", None, ""))
 
-    def _analysis(self, path: str) -> Analysis | None:
+    def analysis(self, path: str) -> Analysis | None:
         """A Dockerfile's analysis: the open document's, else one kept as long as the file stays the same."""
-        document = self._server.documents.get(self._uri(path))
+        document = self._server.documents.get(self.uri(path))
         if document is not None and document.is_dockerfile:
             return self._server.analysis(document)
         try:
@@ -456,18 +443,18 @@ class Companions:
         known = self._analyses.get(path)
         if known is not None and known[0] == stamp:
             return known[1]
-        text = self._text(path)
+        text = self.text(path)
         if text is None:
             return None
-        analysis = self._server.analysis(Document(self._uri(path), "dockerfile", None, text))
+        analysis = self._server.analysis(Document(self.uri(path), "dockerfile", None, text))
         if len(self._analyses) >= 500:
             self._analyses.clear()
         self._analyses[path] = (stamp, analysis)
         return analysis
 
-    @staticmethod
-    def _uri(path: str) -> str:
-        return uris.from_fs_path(path) or ""
+    def uri(self, path: str) -> str:
+        """A path's URI; a document that is in no file goes by its own."""
+        return path if self._server.documents.get(path) is not None else uris.from_fs_path(path) or ""
 
 
 def _range(positions: Positions, span: Span) -> dict[str, Any]:
@@ -486,6 +473,3 @@ def _title(fix: CompanionFix) -> str:
 
 def _no_answer_needed(result: Any, problem: Exception | None) -> None:
     """The client's reply says nothing."""
-
-
-__all__ = ["Companions"]

@@ -1,20 +1,22 @@
 """Definition, references, highlights and rename of stages, ARG and ENV names and secret ids.
 
-Inside the file; a secret's id also in the files that build it."""
+From a Dockerfile and from the files that build it, through all of them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from buildhush.lsp.names import SECRET, STAGE, VARIABLE, Name, Names, Occurrence
+from buildhush.lsp.edits import ChangedFile, assembled
+from buildhush.lsp.names import SECRET, STAGE, VARIABLE, Names
 from buildhush.lsp.places import names_of
 from buildhush.lsp.protocol import request_failed
+from buildhush.lsp.shared_names import SharedName, SharedPlace, rename_edits, shared_name, shared_name_at
 
 if TYPE_CHECKING:
-    from buildhush.lsp.documents import Document
     from buildhush.lsp.server import BuildhushServer
 
 # Lower case in BuildKit's own pattern; upper case is folded with a warning.
@@ -25,82 +27,78 @@ _DESCRIBED = {STAGE: "a stage name", VARIABLE: "a variable name", SECRET: "a sec
 
 
 def definition(server: BuildhushServer, params: types.DefinitionParams) -> list[types.Location] | None:
-    """Where the name under the caret is defined."""
-    found = _name_at(server, params.text_document.uri, params.position)
-    if found is None:
+    """Where the name under the caret is defined; from a secret's mount, where callers pass it."""
+    name = _name_at(server, params.text_document.uri, params.position)
+    if name is None:
         return None
-    document, name, _ = found
-    return _locations(server, document, name.definitions)
+    defining = [place for place in name.places if place.defines]
+    if name.here.path not in name.dockerfiles:
+        # A compose file's own definition is no news to somebody who stands on it.
+        others = [place for place in defining if (place.path, place.span) != (name.here.path, name.here.span)]
+        return _locations(server, others or defining)
+    if name.kind == SECRET and name.here.defines:
+        passing = [place for place in name.places if place.path not in name.dockerfiles and not place.defines]
+        if passing:
+            return _locations(server, passing)
+    return _locations(server, [place for place in defining if place.path == name.here.path])
 
 
 def references(server: BuildhushServer, params: types.ReferenceParams) -> list[types.Location] | None:
-    """All places that mean the name under the caret."""
-    found = _name_at(server, params.text_document.uri, params.position)
-    if found is None:
+    """All places that mean the name under the caret, in all files."""
+    name = _name_at(server, params.text_document.uri, params.position)
+    if name is None:
         return None
-    document, name, _ = found
-    places = name.occurrences
-    if not params.context.include_declaration:
-        places = tuple(place for place in places if not place.defines)
-    found_here = _locations(server, document, places)
-    if name.kind == SECRET and document.path is not None:
-        found_here += server.with_companions().secret_places(document.path, name.text)
-    return found_here
+    wanted = [place for place in name.places if params.context.include_declaration or not place.defines]
+    return _locations(server, wanted)
 
 
 def highlight(server: BuildhushServer, params: types.DocumentHighlightParams) -> list[types.DocumentHighlight] | None:
-    """As references, told apart as writing and reading."""
-    found = _name_at(server, params.text_document.uri, params.position)
-    if found is None:
+    """As references in this file, told apart as writing and reading."""
+    name = _name_at(server, params.text_document.uri, params.position, everywhere=False)
+    document = server.documents.get(params.text_document.uri)
+    if name is None or document is None:
         return None
-    document, name, _ = found
     positions = server.positions(document)
     return [
         types.DocumentHighlight(
             range=positions.range_from_span(place.span),
             kind=types.DocumentHighlightKind.Write if place.defines else types.DocumentHighlightKind.Read,
         )
-        for place in name.occurrences
+        for place in name.places
+        if place.path == name.here.path
     ]
 
 
 def prepare_rename(server: BuildhushServer, params: types.PrepareRenameParams) -> types.PrepareRenamePlaceholder | None:
     """The name under the caret, None when there is nothing to rename."""
-    found = _name_at(server, params.text_document.uri, params.position)
-    if found is None:
+    name = _name_at(server, params.text_document.uri, params.position)
+    document = server.documents.get(params.text_document.uri)
+    if name is None or document is None:
         return None
-    document, name, place = found
+    span = name.here.span
+    placeholder = document.text[span.start : span.end] or name.text
     return types.PrepareRenamePlaceholder(
-        range=server.positions(document).range_from_span(place.span),
-        placeholder=document.text[place.span.start : place.span.end] or name.text,
+        range=server.positions(document).range_from_span(span), placeholder=placeholder
     )
 
 
 def rename(server: BuildhushServer, params: types.RenameParams) -> types.WorkspaceEdit | None:
-    """The edit that renames the name under the caret everywhere in the file."""
-    found = _name_at(server, params.text_document.uri, params.position)
-    if found is None:
+    """The edit that renames the name under the caret in all files. Raises the error reply with the reason why not."""
+    name = _name_at(server, params.text_document.uri, params.position)
+    if name is None:
         return None
-    document, name, _ = found
     new = params.new_name
     if not _is_valid(name.kind, new):
         raise request_failed(f"`{new}` can't be {_DESCRIBED[name.kind]}")
-    if _is_taken(names_of(document, server.analysis(document)), name, new):
+    companions = server.with_companions()
+    if new != name.text and any(_is_taken(companions.names(path), name, new) for path in name.dockerfiles):
         raise request_failed(f"`{new}` is in use already")
-    positions = server.positions(document)
-    edits = [types.TextEdit(range=positions.range_from_span(place.span), new_text=new) for place in name.occurrences]
-    elsewhere: dict[str, list[types.TextEdit]] = {}
-    if name.kind == SECRET and document.path is not None:
-        elsewhere = server.with_companions().secret_renames(document.path, name.text, new)
-    if not server.client.document_changes:
-        return types.WorkspaceEdit(changes={document.uri: edits, **elsewhere})
-    changes: list[types.TextDocumentEdit | types.CreateFile | types.RenameFile | types.DeleteFile] = []
-    for uri, of_file in {document.uri: edits, **elsewhere}.items():
-        open_document = server.documents.get(uri)
-        version = open_document.version if open_document is not None else None
-        identifier = types.OptionalVersionedTextDocumentIdentifier(uri=uri, version=version)
-        changes.append(types.TextDocumentEdit(text_document=identifier, edits=list(of_file)))
-    return types.WorkspaceEdit(document_changes=changes)
+    files = []
+    for path, edits in rename_edits(server, name, new).items():
+        document = companions.document(path)
+        label = f"Rename {_DESCRIBED[name.kind].split(' ', 1)[1]} {name.text} to {new}"
+        files.append(ChangedFile(companions.uri(path), document, tuple(edits), label))
+    return assembled(server, files)
 
 
 def _is_valid(kind: str, new: str) -> bool:
@@ -109,22 +107,39 @@ def _is_valid(kind: str, new: str) -> bool:
     return (_VARIABLE_NAME.fullmatch(new) if kind == VARIABLE else _SECRET_ID.fullmatch(new)) is not None
 
 
-def _is_taken(names: Names, name: Name, new: str) -> bool:
+def _is_taken(names: Names | None, name: SharedName, new: str) -> bool:
     def same(one: str, other: str) -> bool:
         return one.lower() == other.lower() if name.kind == STAGE else one == other
 
-    return any(same(each.text, new) for each in names.of_kind(name.kind) if each is not name)
+    taken = names.of_kind(name.kind) if names is not None else ()
+    return any(same(each.text, new) for each in taken if not same(each.text, name.text))
 
 
-def _name_at(server: BuildhushServer, uri: str, position: types.Position) -> tuple[Document, Name, Occurrence] | None:
-    document = server.dockerfile(uri)
+def _name_at(
+    server: BuildhushServer, uri: str, position: types.Position, *, everywhere: bool = True
+) -> SharedName | None:
+    """The name under a caret; with the places in other files only if `everywhere`."""
+    document = server.documents.get(uri)
     if document is None:
         return None
     offset = server.positions(document).offset_from_position(position)
+    if not document.is_dockerfile:
+        return shared_name_at(server, document.path, offset) if document.path is not None else None
     found = names_of(document, server.analysis(document)).at(offset)
-    return None if found is None else (document, *found)
+    if found is None:
+        return None
+    name, place = found
+    path = document.path or document.uri
+    here = SharedPlace(path, place.span, place.defines)
+    return shared_name(server, path, name, here, everywhere=everywhere)
 
 
-def _locations(server: BuildhushServer, document: Document, places: tuple[Occurrence, ...]) -> list[types.Location]:
-    positions = server.positions(document)
-    return [types.Location(uri=document.uri, range=positions.range_from_span(place.span)) for place in places]
+def _locations(server: BuildhushServer, places: Iterable[SharedPlace]) -> list[types.Location]:
+    companions = server.with_companions()
+    found = []
+    for place in places:
+        document = companions.document(place.path)
+        if document is not None:
+            where = server.positions(document).range_from_span(place.span)
+            found.append(types.Location(uri=companions.uri(place.path), range=where))
+    return found
