@@ -26,7 +26,7 @@ def server_capabilities(client: Client) -> dict[str, Any]:
         "positionEncoding": client.encoding,
         "textDocumentSync": {"openClose": True, "change": 2, "save": {"includeText": False}},
         "hoverProvider": True,
-        "completionProvider": {"triggerCharacters": ["=", ",", "$", "{", "/", "-"], "resolveProvider": False},
+        "completionProvider": {"triggerCharacters": ["=", ",", "$", "{", "/", "-", " "], "resolveProvider": False},
         "definitionProvider": True,
         "referencesProvider": True,
         "documentHighlightProvider": True,

@@ -380,6 +380,15 @@ class Companions:
 
     # Names in all files.
 
+    def passed_ids(self, dockerfile: str) -> dict[str, str]:
+        """The ids that the callers of a Dockerfile pass, each with the file that does."""
+        passed: dict[str, str] = {}
+        for link in self.index.callers_of(dockerfile):
+            for secret in link.caller.secrets:
+                if "$" not in secret.id:
+                    passed.setdefault(secret.id, self.shown(link.caller.file))
+        return passed
+
     def fresh_callers_of(self, dockerfile: str) -> tuple[LinkedCaller, ...]:
         """The callers of a Dockerfile as their files are now."""
         for link in self.index.callers_of(dockerfile):

@@ -7,15 +7,17 @@ that is only half written.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
+from buildhush.companions.readers import kind_of
 from buildhush.dockerfile.nodes import Assignment, Copy, From, Instruction, Onbuild, Run
+from buildhush.lsp.caller_completion import caller_offers
 from buildhush.lsp.mount_options import MOUNT_OPTIONS, MOUNT_TYPES, OPTION_VALUES
 from buildhush.lsp.names import SECRET, STAGE
+from buildhush.lsp.offers import Offer
 from buildhush.lsp.places import instruction_at, names_of
 from buildhush.text.spans import Span
 
@@ -84,30 +86,24 @@ _KEYWORD = re.compile(r"\s*([A-Za-z]*)\Z")
 _IMAGE = re.compile(r"\s*FROM\s+(?:--\S+\s+)*(\S*)\Z", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """One completion: `insert` replaces the `typed` characters before the caret."""
-
-    label: str
-    insert: str
-    kind: types.CompletionItemKind
-    detail: str = ""
-    typed: int = 0
-    is_snippet: bool = False
-    again: bool = False
-
-
 def completion(server: BuildhushServer, params: types.CompletionParams) -> list[types.CompletionItem] | None:
     """What may stand at the caret."""
-    document = server.dockerfile(params.text_document.uri)
+    document = server.documents.get(params.text_document.uri)
     if document is None:
         return None
+    typed = params.context.trigger_character if params.context is not None else None
     positions = server.positions(document)
     offset = positions.offset_from_position(params.position)
-    offers = _offers(server, document, offset)
+    if not document.is_dockerfile:
+        if document.path is None or kind_of(document.path) is None:
+            return None
+        offers = caller_offers(server.with_companions(), document, offset, typed)
+    else:
+        # A blank asks in the files around only: here it parts words of a command.
+        offers = _offers(server, document, offset) if typed != " " else []
     items = []
     for number, offer in enumerate(offers):
-        where = positions.range_from_span(Span(offset - offer.typed, offset))
+        where = positions.range_from_span(Span(offset - offer.typed, offset + offer.behind))
         items.append(
             types.CompletionItem(
                 label=offer.label,
@@ -140,7 +136,7 @@ def _offers(server: BuildhushServer, document: Document, offset: int) -> list[Of
     if found is None:
         return []
     node, start = found
-    return list(_inside(analysis, document, node, node.text[: offset - start], offset))
+    return list(_inside(server, document, node, node.text[: offset - start], offset))
 
 
 def _instructions(server: BuildhushServer, typed: int) -> Iterator[Offer]:
@@ -151,7 +147,10 @@ def _instructions(server: BuildhushServer, typed: int) -> Iterator[Offer]:
         yield Offer(keyword, f"{keyword} ", types.CompletionItemKind.Keyword, detail, typed)
 
 
-def _inside(analysis: Analysis, document: Document, node: Instruction, before: str, offset: int) -> Iterator[Offer]:
+def _inside(
+    server: BuildhushServer, document: Document, node: Instruction, before: str, offset: int
+) -> Iterator[Offer]:
+    analysis = server.analysis(document)
     keyword = node.trigger.keyword if isinstance(node, Onbuild) and node.trigger is not None else node.keyword
     names = names_of(document, analysis)
     stages = [name.text for name in names.of_kind(STAGE) if name.occurrences[0].span.start < offset]
@@ -162,7 +161,8 @@ def _inside(analysis: Analysis, document: Document, node: Instruction, before: s
     image = _IMAGE.match(before)
     flag = _FLAG.search(before)
     if mount is not None and keyword == "RUN":
-        yield from _mount(analysis, document, node, stages, mount[1])
+        provided = server.with_companions().passed_ids(document.path) if document.path is not None else {}
+        yield from _mount(analysis, document, node, stages, mount[1], provided)
     elif from_value is not None and isinstance(node, Copy):
         yield from _texts(stages, types.CompletionItemKind.Class, "stage", len(from_value[1]))
     elif variable is not None and not _in_single_quotes(before):
@@ -181,7 +181,14 @@ def _inside(analysis: Analysis, document: Document, node: Instruction, before: s
             yield Offer(text, text, types.CompletionItemKind.Property, typed=len(flag[0]), again=again)
 
 
-def _mount(analysis: Analysis, document: Document, node: Instruction, stages: list[str], value: str) -> Iterator[Offer]:
+def _mount(
+    analysis: Analysis,
+    document: Document,
+    node: Instruction,
+    stages: list[str],
+    value: str,
+    provided: Mapping[str, str],
+) -> Iterator[Offer]:
     *done, current = value.split(",")
     given = dict(field.partition("=")[::2] for field in done)
     given = {key.lower(): text for key, text in given.items()}
@@ -197,7 +204,12 @@ def _mount(analysis: Analysis, document: Document, node: Instruction, stages: li
                 text = option if option in ("required", "readonly", "readwrite") else f"{option}="
                 yield Offer(text, text, types.CompletionItemKind.Property, detail, len(current), again="=" in text)
         return
-    yield from _values(analysis, document, node, stages, kind, key.lower(), given, len(typed))
+    if key.lower() == "id" and kind == "secret":
+        for each, caller in provided.items():
+            yield Offer(each, each, types.CompletionItemKind.Value, f"passed by {caller}", len(typed))
+    for offer in _values(analysis, document, node, stages, kind, key.lower(), given, len(typed)):
+        if kind != "secret" or key.lower() != "id" or offer.label not in provided:
+            yield offer
 
 
 def _values(

@@ -226,6 +226,11 @@ def _is_same(kind: str, one: str, other: str) -> bool:
     return one.lower() == other.lower() if kind == STAGE else one == other
 
 
+def called(caller: Caller, kind: str) -> tuple[str, ...]:
+    """What a caller names of a kind: ids of secrets, build arguments, its target."""
+    return tuple(item.text for item in _items(caller, kind, ""))
+
+
 def _items(caller: Caller, kind: str, text: str) -> Iterator[_Item]:
     if kind == SECRET:
         for secret in caller.secrets:
