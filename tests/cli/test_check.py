@@ -39,7 +39,7 @@ def test_the_json_contract(run: Run, folder: Path) -> None:
     finding = document["findings"][0]
     assert set(finding) == {
         *("file", "rule", "severity", "certainty", "message", "line", "column", "end_line", "end_column"),
-        *("sinks", "source", "trail", "fixes", "fingerprint"),
+        *("sinks", "source", "trail", "fixes", "fingerprint", "dockerfile"),
     }
     assert (finding["file"], finding["rule"]) == ("a/Dockerfile", "secret-in-arg")
     assert (finding["severity"], finding["certainty"]) == ("error", "likely")
@@ -47,7 +47,9 @@ def test_the_json_contract(run: Run, folder: Path) -> None:
     assert place == [2, 5, 2, 14]
     assert finding["source"] == {"kind": "arg", "name": "NPM_TOKEN"}
     assert "config" in finding["sinks"]
-    assert set(finding["trail"][0]) == {"line", "column", "end_line", "end_column", "message"}
+    assert finding["dockerfile"] is None
+    assert {step["file"] for step in finding["trail"]} == {"a/Dockerfile"}
+    assert set(finding["trail"][0]) == {"file", "line", "column", "end_line", "end_column", "message"}
 
 
 def test_edits_of_the_json_repair_the_file_as_it_was_read(run: Run, folder: Path) -> None:

@@ -7,13 +7,17 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from buildhush.cli import baseline as baselines
 from buildhush.cli import formats, output, targets
 from buildhush.cli.analysis import FileResult, Request, Target, check_file, configuration_for
-from buildhush.cli.files import UnreadableError
-from buildhush.cli.records import FindingRecord, Results, SkippedRecord, stable
+from buildhush.cli.files import Skipped, UnreadableError, within
+from buildhush.cli.records import NOT_READ, FindingRecord, Results, SkippedRecord, stable
 from buildhush.config import ConfigurationError
+
+if TYPE_CHECKING:
+    from buildhush.cli.companions import Callers
 
 _SEVERITIES = ("hint", "information", "warning", "error")
 _FILES_WORTH_A_POOL = 16
@@ -53,28 +57,35 @@ def run(arguments: argparse.Namespace) -> int:
     """Checks and prints."""
     request = targets.request_from(arguments, with_fixes=True)
     found = targets.find(arguments.paths, request, arguments.stdin_filename)
-    chosen = found.targets if arguments.shard is None else targets.shard(found.targets, arguments.shard)
-    skipped = [SkippedRecord(each.file, each.reason) for each in found.skipped]
+    chosen = part = targets.shard(found.targets, arguments.shard)
+    callers = _callers(found, request)
+    all_calling = callers.files() if callers is not None else ()
+    calling = targets.shard(all_calling, arguments.shard)
+    skipped = [SkippedRecord(each.file, each.reason) for each in found.skipped if not _is_empty(each, all_calling)]
     try:
-        changes = _changes(arguments.diff, chosen)
+        changes = _changes(arguments.diff, chosen, calling, callers)
         known = _baseline(arguments, request)
     except _CannotRunError as error:
         output.say(str(error))
         return 2
     if changes is not None:
         chosen = tuple(target for target in chosen if os.path.realpath(target.path) in changes)
+        if callers is not None:
+            calling, part = _changed_together(calling, part, callers, changes)
 
     jobs = arguments.jobs or (_cores() if len(chosen) >= _FILES_WORTH_A_POOL else 1)
     checked = list(_with_progress(check_files(chosen, request, jobs), len(chosen), arguments))
     thresholds = {result.target.shown: result.fail_on for result in checked}
     results = _collected(checked, skipped)
-    if changes is None and arguments.shard in (None, (1, arguments.shard[1] if arguments.shard else 1)):
-        from buildhush.cli import companions
-
-        results = companions.added(results, arguments.paths, chosen, request)
+    whole = [each.target.shown for each in checked if each.skipped is None and each.target.data is None]
+    if callers is not None:
+        looked = callers.look(calling, part)
+        results = looked.added_to(results)
+        thresholds.update(looked.checked)
+        whole += (shown for shown in looked.checked if shown not in looked.partly)
     try:
         # Before the lines are looked at, because a known finding on an unchanged line is still there.
-        results = _after_baseline(results, known, arguments.write_baseline, checked, request)
+        results = _after_baseline(results, known, arguments.write_baseline, whole, request)
     except baselines.BaselineError as error:
         output.say(str(error))
         return 2
@@ -108,6 +119,9 @@ def report(results: Results, arguments: argparse.Namespace) -> bool:
     if arguments.format != "human":
         for each in results.skipped:
             output.say(f"not checked: {each.file}: {each.reason}")
+        for problem in results.problems:
+            if problem.code == NOT_READ:
+                output.say(f"{problem.file}:{problem.range.line}: {problem.message}")
     if not arguments.output:
         if text:
             output.write(text)
@@ -145,13 +159,62 @@ def _collected(checked: Sequence[FileResult], skipped: list[SkippedRecord]) -> R
     )
 
 
-def _changes(base: str | None, chosen: Sequence[Target]) -> dict[str, tuple[range, ...] | None] | None:
+def _is_empty(skipped: Skipped, calling: Sequence[str]) -> bool:
+    """Whether a folder was skipped for having no Dockerfile and has files that build some."""
+    folder = os.path.abspath(skipped.file)
+    return skipped.reason == targets.NO_DOCKERFILE and any(within(path, folder) for path in calling)
+
+
+def _callers(found: targets.Found, request: Request) -> Callers | None:
+    """The files that build the Dockerfiles that were found; None when there are none."""
+    on_disk = [target for target in found.targets if target.data is None]
+    if not on_disk and not found.folders and not found.callers:
+        return None
+    from buildhush.cli.surroundings import look_around
+
+    around = look_around(found.folders, found.callers, on_disk, request)
+    if around is None or not (around.index.files or around.unread):
+        return None
+    from buildhush.cli.companions import Callers
+
+    return Callers(around, found.targets, request)
+
+
+Changed = dict[str, "tuple[range, ...] | None"]
+
+
+def _changed_together(
+    calling: tuple[str, ...], part: tuple[Target, ...], callers: Callers, changes: Changed
+) -> tuple[tuple[str, ...], tuple[Target, ...]]:
+    """The files that build Dockerfiles, and the Dockerfiles, of which they or their counterparts were changed."""
+
+    def is_changed(path: str) -> bool:
+        return os.path.realpath(path) in changes
+
+    def touched(target: Target) -> bool:
+        links = callers.index.callers_of(os.path.abspath(target.path))
+        return is_changed(target.path) or any(is_changed(link.caller.file) for link in links)
+
+    return (
+        tuple(path for path in calling if is_changed(path) or any(map(is_changed, callers.dockerfiles_of(path)))),
+        tuple(target for target in part if target.data is None and touched(target)),
+    )
+
+
+def _changes(
+    base: str | None, chosen: Sequence[Target], calling: Sequence[str], callers: Callers | None
+) -> Changed | None:
     if base is None:
         return None
     from buildhush.cli import diff
 
+    files = [os.path.abspath(target.path) for target in chosen if target.data is None] + [*calling]
+    if callers is not None:
+        # What stands in one file may come of a change of the other, also when that belongs to another shard.
+        files += (path for each in calling for path in callers.dockerfiles_of(each))
+        files += (link.caller.file for each in tuple(files) for link in callers.index.callers_of(each))
     try:
-        return dict(diff.changed_lines(base, [target.path for target in chosen if target.data is None]))
+        return dict(diff.changed_lines(base, dict.fromkeys(files)))
     except diff.DiffError as error:
         raise _CannotRunError(f"--diff: {error}") from None
 
@@ -181,9 +244,10 @@ def _after_baseline(
     results: Results,
     known: baselines.Baseline | None,
     writing: str | None,
-    checked: Sequence[FileResult],
+    whole: Sequence[str],
     request: Request,
 ) -> Results:
+    """`whole`: the files of which all findings are among the results."""
     if known is None:
         if writing is None:
             return results
@@ -191,8 +255,7 @@ def _after_baseline(
         output.say(f"wrote {len(results.findings)} findings to {writing}")
         return _silenced(results, (), results.findings)
     new, old, met = known.split(results.findings)
-    files = [result.target.shown for result in checked if result.skipped is None]
-    shrunk = known.shrunk(met, files, request.wants)
+    shrunk = known.shrunk(met, whole, request.wants)
     gone = sum(known.counts.values()) - sum(shrunk.counts.values())
     if writing is not None:
         baselines.write(writing, shrunk)
@@ -215,8 +278,8 @@ def _status(
         return 1
     if results.checked:
         return 0
-    only_empty = all(each.reason == "no Dockerfile in this folder" for each in found.skipped)
-    if found.targets and not results.skipped:
+    only_empty = all(each.reason == targets.NO_DOCKERFILE for each in found.skipped)
+    if (found.targets or found.callers) and not results.skipped:
         # Nothing had to be checked: an empty shard, or no file changed.
         return 0
     return 0 if arguments.allow_no_files and not found.targets and only_empty else 2

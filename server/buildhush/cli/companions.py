@@ -1,144 +1,294 @@
-"""The findings of files that build Dockerfiles, below the folders and beside the files that a check was given."""
+"""The findings of files that build Dockerfiles, and of Dockerfiles because of those, as records.
+
+A finding is looked for when its file was named, lies below a folder that was, or builds a Dockerfile that was. Of N
+shards each takes the callers of its number in the order of their paths, so that together they have each of them once.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from buildhush.cli.analysis import Request, Target, configuration_for, context_for, settings_for
-from buildhush.cli.files import STANDARD_INPUT, UnreadableError
-from buildhush.cli.records import FileEdit, FindingRecord, FixRecord, Range, Results, Step, stable
+from buildhush.cli.files import UnreadableError, within
+from buildhush.cli.masking import SHORTEST_VALUE, Mask, masked_line
+from buildhush.cli.records import (
+    NOT_READ,
+    FileEdit,
+    FindingRecord,
+    FixRecord,
+    ProblemRecord,
+    Range,
+    Results,
+    Step,
+    stable,
+)
+from buildhush.cli.surroundings import Surroundings
+from buildhush.companions.callers import CallerFile, ValueKind
+from buildhush.companions.findings import (
+    CompanionFinding,
+    CompanionFix,
+    all_findings_for,
+    all_findings_in,
+    fixes_of,
+)
 from buildhush.companions.readers import kind_of
-from buildhush.config import ConfigurationError
+from buildhush.config import Configuration, ConfigurationError
 from buildhush.engine import Analysis, analyze
+from buildhush.knowledge.values import find_literals
 from buildhush.text.line_index import LineIndex
 from buildhush.text.spans import Span
 
-
-def added(results: Results, paths: Sequence[str], checked: Sequence[Target], request: Request) -> Results:
-    """The results with what stands in compose, bake, workflow and script files, and in Dockerfiles because of them."""
-    folders = tuple(os.path.abspath(path) for path in paths or (".",) if path != STANDARD_INPUT and os.path.isdir(path))
-    beside = {os.path.dirname(os.path.abspath(target.path)) for target in checked if target.data is None}
-    beside = {each for each in beside if not any(_within(each, folder) for folder in folders)}
-    if not folders and not any(map(_has_callers, beside)):
-        return results
-    from buildhush.companions.index import CallerIndex
-
-    found: list[FindingRecord] = []
-    for roots, depth in ((folders, 16), (tuple(sorted(beside)), 1)):
-        if roots:
-            index = CallerIndex(roots, depth=depth)
-            index.scan_now()
-            if any(file.callers for file in index.files):
-                found += _Check(index, request, checked).findings()
-    return stable(replace(results, findings=(*results.findings, *dict.fromkeys(found)))) if found else results
+_SAYS_BUILD = re.compile(r"\b(?:docker|buildx|podman|buildah|nerdctl|build-push-action)\b")
 
 
-def _has_callers(folder: str) -> bool:
-    try:
-        return any(kind_of(os.path.join(folder, name)) is not None for name in os.listdir(folder))
-    except OSError:
-        return False
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a look at callers gave. `checked`: files with builds, by the name that is shown, with their `fail-on`."""
+
+    findings: tuple[FindingRecord, ...] = ()
+    silenced: tuple[FindingRecord, ...] = ()
+    problems: tuple[ProblemRecord, ...] = ()
+    checked: Mapping[str, str | None] = field(default_factory=dict)
+    partly: frozenset[str] = frozenset()
+
+    def added_to(self, results: Results) -> Results:
+        """The results of Dockerfiles with these."""
+        return stable(
+            replace(
+                results,
+                findings=(*results.findings, *self.findings),
+                silenced=(*results.silenced, *self.silenced),
+                problems=(*results.problems, *self.problems),
+                checked=results.checked + len(self.checked),
+            )
+        )
 
 
-def _within(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+class Callers:
+    """The callers around what a command was given. `targets`: all Dockerfiles, those of other shards too."""
 
-
-class _Check:
-    def __init__(self, index: object, request: Request, checked: Sequence[Target]) -> None:
-        from buildhush.companions.index import CallerIndex
-
-        assert isinstance(index, CallerIndex)
-        self.index = index
+    def __init__(self, around: Surroundings, targets: Sequence[Target], request: Request) -> None:
+        self.around = around
+        self.index = around.index
         self.request = request
-        self.shown = {os.path.abspath(target.path): target.shown for target in checked if target.data is None}
-        self.analyses: dict[str, Analysis | None] = {}
-        self.lines: dict[str, LineIndex] = {}
+        self._shown = {os.path.abspath(target.path): target.shown for target in targets if target.data is None}
+        self._analyses: dict[str, Analysis | None] = {}
+        self._masks: dict[str, Mask] = {}
+        self._lines: dict[str, LineIndex] = {}
 
-    def findings(self) -> Iterator[FindingRecord]:
-        from buildhush.companions.findings import findings_for, findings_in
+    def files(self) -> tuple[str, ...]:
+        """The files that are looked at, and those that should be and could not be read; sorted."""
+        wanted = {file.path for file in self.index.files if self._is_wanted(file)}
+        wanted |= {path for path in self.around.unread if self.around.is_near(path)}
+        return tuple(sorted(path for path in wanted if self._configuration(path) is not None))
 
-        for file in self.index.files:
-            target = Target(file.path, self.name(file.path))
-            try:
-                configuration = configuration_for(target, self.request)
-                if not file.callers or configuration.excludes(file.path):
-                    continue
-                settings = settings_for(target, configuration, self.request)
-            except (ConfigurationError, UnreadableError):
-                # The Dockerfiles that it holds for say so.
+    def dockerfiles_of(self, path: str) -> frozenset[str]:
+        """The Dockerfiles that a caller's file builds."""
+        return frozenset(link.dockerfile for _, link in self.index.callers_in(path) if link is not None)
+
+    def look(self, files: Sequence[str], dockerfiles: Sequence[Target]) -> Looked:
+        """What stands in `files`, and in `dockerfiles` because of the files that build them."""
+        found: list[FindingRecord] = []
+        problems: list[ProblemRecord] = []
+        checked: dict[str, str | None] = {}
+        partly: set[str] = set()
+        seen: Counter[str] = Counter()
+        for path in files:
+            configuration = self._configuration(path)
+            file = self.index.file(path)
+            if configuration is None:
                 continue
-            yield from map(self.record, findings_in(self.index, file.path, self.analysis, settings))
-        for path in self.index.dockerfiles:
-            analysis = self.analysis(path) if path in self.shown else None
+            problems += self._problems(path, file)
+            if file is None or not file.callers:
+                continue
+            shown = self.name(path)
+            checked[shown] = configuration.fail_on.value if configuration.fail_on else None
+            settings = settings_for(Target(path, shown), configuration, self.request)
+            for finding in all_findings_in(self.index, path, self.analysis, settings):
+                if self.around.names(path) or finding.dockerfile in self._shown:
+                    found.append(self._record(finding, seen))
+            if not self.around.names(path):
+                partly.add(shown)
+        for target in dockerfiles:
+            own = os.path.abspath(target.path)
+            analysis = self.analysis(own) if target.data is None and self.index.callers_of(own) else None
             if analysis is not None:
-                yield from map(self.record, findings_for(self.index, path, analysis))
+                found += (self._record(each, seen) for each in all_findings_for(self.index, own, analysis))
+        return Looked(
+            tuple(each for each in found if each.silenced is None),
+            tuple(replace(each, fixes=()) for each in found if each.silenced is not None),
+            tuple(problems),
+            checked,
+            frozenset(partly),
+        )
+
+    def findings(self) -> Iterator[CompanionFinding]:
+        """What is not silenced in all files that are looked at and in all Dockerfiles, for repairs."""
+        for path in self.files():
+            configuration = self._configuration(path)
+            if configuration is None or self.index.file(path) is None:
+                continue
+            settings = settings_for(Target(path, path), configuration, self.request)
+            for finding in all_findings_in(self.index, path, self.analysis, settings):
+                if finding.silenced is None and (self.around.names(path) or finding.dockerfile in self._shown):
+                    yield finding
+        for path in sorted(self._shown):
+            analysis = self.analysis(path) if self.index.callers_of(path) else None
+            if analysis is not None:
+                yield from (each for each in all_findings_for(self.index, path, analysis) if each.silenced is None)
+
+    def fixes(self, finding: CompanionFinding) -> tuple[CompanionFix, ...]:
+        """The repairs of a finding, the preferred one first, none that would edit an excluded file."""
+        found = fixes_of(self.index, finding, self.analysis)
+        return tuple(fix for fix in found if all(self.may_edit(file.path) for file in fix.files))
+
+    def may_edit(self, path: str) -> bool:
+        """Whether the configuration leaves a file to us."""
+        return kind_of(path) is None or self._configuration(path) is not None
 
     def analysis(self, path: str) -> Analysis | None:
-        if path not in self.analyses:
+        """A Dockerfile's analysis; None when it can't be read."""
+        if path not in self._analyses:
             text = self.index.text_of(path)
             target = Target(path, path)
             try:
                 settings = settings_for(target, configuration_for(target, self.request), self.request)
             except (ConfigurationError, UnreadableError):
                 text = None
-            self.analyses[path] = (
+            self._analyses[path] = (
                 None if text is None else analyze(text, path=path, context=context_for(target), settings=settings)
             )
-        return self.analyses[path]
+        return self._analyses[path]
 
-    def record(self, finding: object) -> FindingRecord:
-        from buildhush.companions.findings import CompanionFinding, fixes_of
+    def changed(self, path: str) -> None:
+        """A file has another text now."""
+        self._analyses.pop(path, None)
+        self._lines.pop(path, None)
+        self._masks.pop(path, None)
+        self.index.update(path)
 
-        assert isinstance(finding, CompanionFinding)
-        fixes = fixes_of(self.index, finding, self.analysis) if self.request.with_fixes else ()
+    def name(self, path: str) -> str:
+        """As the Dockerfiles are named: relative to where the command runs, when it lies there or near."""
+        if path in self._shown:
+            return self._shown[path]
+        relative = os.path.relpath(path)
+        top = self.index.root_of(path)
+        near = top is not None and within(os.getcwd(), top)
+        return relative if near or not relative.startswith(os.pardir + os.sep) else path
+
+    def _is_wanted(self, file: CallerFile) -> bool:
+        if file.callers and (self.around.names(file.path) or self.dockerfiles_of(file.path) & self._shown.keys()):
+            return True
+        return bool(file.problems) and self.around.is_near(file.path) and self._may_build(file)
+
+    @staticmethod
+    def _may_build(file: CallerFile) -> bool:
+        return kind_of(file.path) in ("compose", "bake") or _SAYS_BUILD.search(file.text) is not None
+
+    def _configuration(self, path: str) -> Configuration | None:
+        """The configuration that holds for a caller's file; None when it is excluded or broken (the Dockerfiles that
+        it holds for say so)."""
+        try:
+            configuration = configuration_for(Target(path, path), self.request)
+        except (ConfigurationError, UnreadableError):
+            return None
+        return None if configuration.excludes(path) and path not in self.around.files else configuration
+
+    def _problems(self, path: str, file: CallerFile | None) -> Iterator[ProblemRecord]:
+        """At most one for a file: where it broke first."""
+        if file is None:
+            reason = self.around.unread.get(path)
+            if reason is not None:
+                message = f"not read ({reason}): builds that it starts are not looked at"
+                yield ProblemRecord(self.name(path), Range(1, 1, 1, 1), NOT_READ, message)
+        elif file.problems and self._may_build(file):
+            start = min(file.problems).start
+            message = "can't be read wholly, so builds that it starts may be missed, and no fix edits it"
+            yield ProblemRecord(self.name(path), self._range(path, Span(start, start)), NOT_READ, message)
+
+    def _record(self, finding: CompanionFinding, seen: Counter[str]) -> FindingRecord:
+        fixes = self._fixes(finding) if self.request.with_fixes and finding.silenced is None else ()
         source = None if finding.source is None else (finding.source[0].value, finding.source[1])
         parts = "\0".join((finding.rule, *(source or ("", "")), finding.message))
+        digest = hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+        name = self.name(finding.file)
+        seen[name + digest] += 1
+        about = finding.dockerfile
         return FindingRecord(
-            file=self.name(finding.file),
+            file=name,
             rule=finding.rule,
             severity=finding.severity.value,
             certainty=finding.certainty.value,
             message=finding.message,
-            range=self.range(finding.file, finding.span),
+            range=self._range(finding.file, finding.span),
             sinks=tuple(sink.value for sink in finding.sinks),
             source=source,
-            # A step has no file of its own, so only those in the finding's file can be shown.
             trail=tuple(
-                Step(self.range(place.file, place.span), place.message)
-                for place in finding.related
-                if place.file == finding.file
-            ),
-            fixes=tuple(
-                FixRecord(
-                    fix.title,
-                    fix.safety.value,
-                    number == 0,
-                    tuple(
-                        FileEdit(self.name(file.path), edit.span.start, edit.span.end, edit.text)
-                        for file in fix.files
-                        for edit in file.edits
-                    ),
-                    note=fix.note,
+                Step(
+                    self._range(place.file, place.span),
+                    place.message,
+                    self._line(place.file, place.span),
+                    None if place.file == finding.file else self.name(place.file),
                 )
-                for number, fix in enumerate(fixes)
+                for place in finding.related
             ),
-            fingerprint=hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:24] + ":1",
+            fixes=tuple(fixes),
+            fingerprint=f"{digest}:{seen[name + digest]}",
+            text=self._line(finding.file, finding.span),
+            silenced=None if finding.silenced is None else ("comment", finding.silenced),
+            dockerfile=None if about is None else self.name(about),
         )
 
-    def range(self, path: str, span: Span) -> Range:
-        if path not in self.lines:
-            self.lines[path] = LineIndex(self.index.text_of(path) or "")
-        line, column = self.lines[path].position(span.start, "utf-32")
-        end_line, end_column = self.lines[path].position(span.end, "utf-32")
+    def _fixes(self, finding: CompanionFinding) -> Iterator[FixRecord]:
+        preferred = True
+        literals = self._literals(finding)
+        for fix in self.fixes(finding):
+            edits = tuple(
+                FileEdit(self.name(file.path), edit.span.start, edit.span.end, edit.text)
+                for file in fix.files
+                for edit in file.edits
+            )
+            # An edit that carries a secret along can't be shown; `buildhush fix` still applies it.
+            if any(find_literals(edit.text) or any(value in edit.text for value in literals) for edit in edits):
+                continue
+            yield FixRecord(fix.title, fix.safety.value, preferred, edits, note=fix.note)
+            preferred = False
+
+    def _literals(self, finding: CompanionFinding) -> tuple[str, ...]:
+        """Values of build arguments that are written out beside a finding."""
+        arguments = finding.caller.build_args if finding.caller is not None else ()
+        text = self.index.text_of(finding.file) or ""
+        spans = [each.value_span for each in arguments if each.kind is ValueKind.LITERAL and each.value_span]
+        values = (text[span.start : span.end].strip("\"'") for span in spans)
+        return tuple(value for value in values if len(value) >= SHORTEST_VALUE)
+
+    def _range(self, path: str, span: Span) -> Range:
+        lines = self._index_of(path)
+        line, column = lines.position(span.start, "utf-32")
+        end_line, end_column = lines.position(span.end, "utf-32")
         return Range(line + 1, column + 1, end_line + 1, end_column + 1)
 
-    def name(self, path: str) -> str:
-        """As the Dockerfiles are named: relative to where the command runs, when it lies there."""
-        if path in self.shown:
-            return self.shown[path]
-        here = os.getcwd()
-        return os.path.relpath(path, here) if _within(path, here) else path
+    def _line(self, path: str, span: Span) -> str:
+        """The line, without what may be a secret's value."""
+        lines = self._index_of(path)
+        number = lines.line_at(span.start)
+        whole = Span(lines.line_start(number), lines.line_end(number))
+        if kind_of(path) is None:
+            analysis = self.analysis(path)
+            if analysis is None:
+                return ""
+            if path not in self._masks:
+                self._masks[path] = Mask.of(analysis)
+            return self._masks[path].shown(whole)
+        text = (self.index.text_of(path) or "")[whole.start : whole.end]
+        return masked_line(text, Span(span.start - whole.start, min(span.end, whole.end) - whole.start))
+
+    def _index_of(self, path: str) -> LineIndex:
+        if path not in self._lines:
+            self._lines[path] = LineIndex(self.index.text_of(path) or "")
+        return self._lines[path]

@@ -36,13 +36,25 @@ def changed_lines(base: str, files: Iterable[str]) -> Changes:
 
 
 def touches(finding: FindingRecord, changes: Changes) -> bool:
-    """Whether a finding, or a step of its trail, stands on a changed line."""
-    real = os.path.realpath(finding.file)
-    if real not in changes:
+    """Whether a finding, or a step of its trail, stands on a changed line.
+
+    What a file does *not* say stands on no line: a finding that comes of what the Dockerfile, or the file that builds
+    it, leaves out is kept when that file was changed at all.
+    """
+    places = [(finding.file, finding.range), *((step.file or finding.file, step.range) for step in finding.trail)]
+    if any(_is_changed(file, place, changes) for file, place in places):
+        return True
+    if finding.dockerfile is None:
         return False
-    lines = changes[real]
-    places = (finding.range, *(step.range for step in finding.trail))
-    return lines is None or any(_meets(place, changed) for place in places for changed in lines)
+    if finding.file == finding.dockerfile:
+        return any(os.path.realpath(file) in changes for file, _ in places if file != finding.file)
+    shows_dockerfile = any(file == finding.dockerfile for file, _ in places)
+    return not shows_dockerfile and os.path.realpath(finding.dockerfile) in changes
+
+
+def _is_changed(file: str, place: Range, changes: Changes) -> bool:
+    lines = changes.get(os.path.realpath(file), ())
+    return lines is None or any(_meets(place, changed) for changed in lines)
 
 
 def _meets(place: Range, changed: range) -> bool:

@@ -164,7 +164,7 @@ def _search(
                 continue
             if here.ignores(path, folder=False) or excludes(Path(path)):
                 continue
-            if entry.is_symlink() and not _within(os.path.realpath(path), root):
+            if entry.is_symlink() and not within(os.path.realpath(path), root):
                 skipped.append(Skipped(name, "is a symbolic link out of the folder"))
                 continue
             found.append(name)
@@ -223,7 +223,8 @@ class _Ignores:
         return False
 
 
-def _within(path: str, root: str) -> bool:
+def within(path: str, root: str) -> bool:
+    """Whether an absolute path is a folder or lies below it."""
     return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
 
 

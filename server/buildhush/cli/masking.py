@@ -6,11 +6,12 @@ a secret is replaced where it stands, and everywhere else in the shown text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from buildhush.engine import Analysis
 from buildhush.flow.facts import Facts, SecretVariable
-from buildhush.knowledge.values import find_literals
+from buildhush.knowledge.values import find_literals, judge
 from buildhush.text.spans import Span
 
 SHORTEST_VALUE = 4
@@ -83,3 +84,34 @@ def _defaults(facts: Facts) -> Iterator[str]:
             yield variable.default
         if variable.literal and variable.pair.value is not None:
             yield variable.pair.value.value
+
+
+_PAIR = re.compile(r"(?<![\w.-])([A-Za-z_][\w.-]*)[\"']?[ \t]*[:=][ \t]*([\"']?)([^\s\"',;{}\[\]][^\s\"',;}\]]*)")
+_CREDENTIAL_OPTION = re.compile(
+    r"(?:^|\s)(?:-[pu]|--(?:\w+-)*(?:password|token|secret|user|key))(?:[ \t]+|=)([^\s-]\S*)"
+)
+_COMMAND_END = re.compile(r"&&|\|\|?|;")
+
+
+def masked_line(line: str, shown: Span | None = None) -> str:
+    """A line of a compose file, workflow, script … without what may be a secret's value; columns stay.
+
+    `shown`: what the line is shown for; other commands of a line of shell are hidden, whatever they hold.
+    """
+    characters = list(line)
+    hidden = [literal.span for literal in find_literals(line)]
+    for pair in _PAIR.finditer(line):
+        value = pair[3]
+        if "$" not in value and judge(pair[1], value).secret:
+            hidden.append(Span(*pair.span(3)))
+    hidden += (Span(*match.span(1)) for match in _CREDENTIAL_OPTION.finditer(line) if "$" not in match[1])
+    if shown is not None and re.search(r"\b(?:docker|podman|buildah|nerdctl)\b", line):
+        ends = [match.span() for match in _COMMAND_END.finditer(line)]
+        before = max((end for _, end in ends if end <= shown.start), default=0)
+        behind = min((start for start, _ in ends if start >= shown.end), default=len(line))
+        hidden += (Span(0, before), Span(behind, len(line)))
+    for span in hidden:
+        for position in range(span.start, span.end):
+            if characters[position].isalnum() or characters[position] in "_+/=.":
+                characters[position] = "*"
+    return "".join(characters)

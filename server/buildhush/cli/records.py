@@ -12,6 +12,9 @@ from typing import Any
 
 VERSION = 1
 
+NOT_READ = "caller-not-read"
+"""The code of the problem that a file which may build Dockerfiles could not be read, or not wholly."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Range:
@@ -25,11 +28,15 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a secret's way. `text`: the masked source line it starts on, None when unknown (merged results)."""
+    """One step of a secret's way. `text`: the masked source line it starts on, None when unknown (merged results).
+
+    `file`: where it is, None for the finding's own file.
+    """
 
     range: Range
     message: str
     text: str | None = None
+    file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,8 @@ class FixRecord:
 class FindingRecord:
     """One finding. `source` is (kind, name) or None. `fingerprint` stays the same when the lines move.
 
-    `silenced`: None, or ("comment" | "baseline", reason). `text`: the masked source line.
+    `silenced`: None, or ("comment" | "baseline", reason). `text`: the masked source line. `dockerfile`: of a finding
+    that only shows together with the files that build a Dockerfile, which Dockerfile that is.
     """
 
     file: str
@@ -74,6 +82,7 @@ class FindingRecord:
     fingerprint: str
     text: str | None = None
     silenced: tuple[str, str] | None = None
+    dockerfile: str | None = None
 
     @property
     def order(self) -> tuple[str, int, int, str, str]:
@@ -175,7 +184,11 @@ def _finding_to_json(finding: FindingRecord) -> dict[str, Any]:
         **_range_to_json(finding.range),
         "sinks": list(finding.sinks),
         "source": None if finding.source is None else {"kind": finding.source[0], "name": finding.source[1]},
-        "trail": [{**_range_to_json(step.range), "message": step.message} for step in finding.trail],
+        "dockerfile": finding.dockerfile,
+        "trail": [
+            {"file": step.file or finding.file, **_range_to_json(step.range), "message": step.message}
+            for step in finding.trail
+        ],
         "fixes": [
             {
                 "title": fix.title,
@@ -213,10 +226,16 @@ def _finding_from_json(value: Mapping[str, Any]) -> FindingRecord:
         range=_range_from_json(value),
         sinks=tuple(value["sinks"]),
         source=None if source is None else (str(source["kind"]), str(source["name"])),
-        trail=tuple(Step(_range_from_json(step), str(step["message"])) for step in value["trail"]),
+        trail=tuple(_step_from_json(step, str(value["file"])) for step in value["trail"]),
         fixes=tuple(_fix_from_json(fix) for fix in value["fixes"]),
         fingerprint=str(value.get("fingerprint", "")),
+        dockerfile=None if value.get("dockerfile") is None else str(value["dockerfile"]),
     )
+
+
+def _step_from_json(value: Mapping[str, Any], own_file: str) -> Step:
+    file = str(value.get("file", own_file))
+    return Step(_range_from_json(value), str(value["message"]), file=None if file == own_file else file)
 
 
 def _fix_from_json(value: Mapping[str, Any]) -> FixRecord:

@@ -6,21 +6,35 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from buildhush.cli.analysis import Request, Target, configuration_for
-from buildhush.cli.files import STANDARD_INPUT, Skipped, UnreadableError, search
+from buildhush.cli.files import STANDARD_INPUT, Skipped, UnreadableError, looks_like_dockerfile, search
 from buildhush.config import ConfigurationError
+
+T = TypeVar("T")
+
+NO_DOCKERFILE = "no Dockerfile in this folder"
+"""Why a folder is skipped."""
+
+_MAY_BUILD = re.compile(r"makefile|\.(?:ya?ml|hcl|json|sh|bash|zsh|ksh|mk|mak)$", re.IGNORECASE)
+"""Saves most runs from importing the readers of such files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The files to work on, sorted by the name that is shown, and what was left out for a reason."""
+    """The files to work on, sorted by the name that is shown, and what was left out for a reason.
+
+    `folders`: those that were named, `callers`: named files that build Dockerfiles (compose, bake, …); all absolute.
+    """
 
     targets: tuple[Target, ...]
     skipped: tuple[Skipped, ...]
+    folders: tuple[str, ...] = ()
+    callers: tuple[str, ...] = ()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "paths",
         metavar="PATH",
         nargs="*",
-        help="a Dockerfile, a folder to search for Dockerfiles, or `-` for standard input (default: this folder)",
+        help="a Dockerfile, a file that builds some (compose, bake, workflow, script), a folder to search, or `-` for "
+        "standard input (default: this folder)",
     )
     parser.add_argument("--stdin-filename", metavar="FILE", help="the name to give standard input in the results")
     parser.add_argument("--config", metavar="FILE", help="use this configuration file instead of the nearest one")
@@ -68,29 +83,35 @@ def find(paths: Iterable[str], request: Request, stdin_filename: str | None = No
     """Resolves paths as they were named. A path that does not exist is among the skipped."""
     targets: dict[str, Target] = {}
     skipped: list[Skipped] = []
+    folders: list[str] = []
+    callers: list[str] = []
     excludes = _excludes(request)
     for path in paths or (".",):
         if path == STANDARD_INPUT:
             shown = stdin_filename or STANDARD_INPUT
             targets.setdefault(STANDARD_INPUT, Target(stdin_filename or "Dockerfile", shown, sys.stdin.buffer.read()))
         elif os.path.isdir(path):
+            folders.append(os.path.abspath(path))
             found = list(search(os.path.normpath(path), excludes, skipped))
             if not found:
-                skipped.append(Skipped(path, "no Dockerfile in this folder"))
+                skipped.append(Skipped(path, NO_DOCKERFILE))
             for file in found:
                 targets.setdefault(os.path.realpath(file), Target(file, file))
         elif not os.path.lexists(path):
             skipped.append(Skipped(path, "does not exist"))
+        elif _builds(path):
+            callers.append(os.path.abspath(path))
         else:
             shown = os.path.normpath(path)
             targets.setdefault(os.path.realpath(path), Target(shown, shown))
-    return Found(tuple(sorted(targets.values(), key=lambda target: target.shown)), tuple(skipped))
+    ordered = tuple(sorted(targets.values(), key=lambda target: target.shown))
+    return Found(ordered, tuple(skipped), tuple(folders), tuple(callers))
 
 
-def shard(targets: tuple[Target, ...], part: tuple[int, int]) -> tuple[Target, ...]:
-    """The files of shard `part` = (number from 1, count); every file is in exactly one."""
-    number, count = part
-    return targets[number - 1 :: count]
+def shard(files: Sequence[T], part: tuple[int, int] | None) -> tuple[T, ...]:
+    """The files of shard `part` = (number from 1, count), all for None; every file is in exactly one."""
+    number, count = part or (1, 1)
+    return tuple(files[number - 1 :: count])
 
 
 def shard_from(text: str) -> tuple[int, int]:
@@ -99,6 +120,16 @@ def shard_from(text: str) -> tuple[int, int]:
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise argparse.ArgumentTypeError("must be NUMBER/COUNT with NUMBER from 1 to COUNT, such as 1/4")
     return int(match[1]), int(match[2])
+
+
+def _builds(path: str) -> bool:
+    """Whether a file that was named is no Dockerfile but one that builds some."""
+    name = os.path.basename(path)
+    if looks_like_dockerfile(name) or not _MAY_BUILD.search(name):
+        return False
+    from buildhush.companions.readers import kind_of
+
+    return kind_of(os.path.abspath(path)) is not None
 
 
 def _excludes(request: Request) -> Callable[[Path], bool]:

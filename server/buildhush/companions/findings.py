@@ -367,7 +367,7 @@ def _unserved(
     index: CallerIndex, dockerfile: str, analysis: Analysis, settings: Settings
 ) -> Iterator[CompanionFinding]:
     links = index.callers_of(dockerfile)
-    if not links or any(link.caller.opaque for link in links):
+    if not links or any(link.caller.opaque or _is_broken(index, link.caller) for link in links):
         return
     seen: set[str] = set()
     for run, mount in _mounts(analysis):
@@ -394,6 +394,12 @@ def _unserved(
             tuple(RelatedPlace(each.file, each.span, f"{each.name} builds it") for each in building[:10]),
             subject=_Unserved(dockerfile, PassedSecret(secret_id, mount.env or _variable_for(secret_id))),
         )
+
+
+def _is_broken(index: CallerIndex, caller: Caller) -> bool:
+    """Whether the caller's file was not read wholly, so that it may pass what was not seen."""
+    file = index.file(caller.file)
+    return file is None or bool(file.problems)
 
 
 def _variable_for(secret_id: str) -> str:

@@ -8,6 +8,7 @@ are not followed, folders of other people's code are not entered, and both the w
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -53,10 +54,9 @@ class Progress:
 class CallerIndex:
     """The callers of a workspace. Not safe to use from several threads at once."""
 
-    def __init__(self, roots: tuple[str, ...] = (), read_text: ReadText | None = None, depth: int = MAX_DEPTH) -> None:
+    def __init__(self, roots: tuple[str, ...] = (), read_text: ReadText | None = None) -> None:
         self.roots = tuple(os.path.abspath(root) for root in roots)
         self._read_text = read_text or read_file
-        self._depth = depth
         self._files: dict[str, CallerFile] = {}
         self._links: dict[str, tuple[LinkedCaller, ...]] = {}
         """By companion file."""
@@ -68,27 +68,32 @@ class CallerIndex:
         self.version = 0
         """Grows whenever an answer may have changed."""
 
-    def scan(self) -> Iterator[Progress]:
-        """Looks through the roots, one folder or file a step. Can be dropped at any time."""
+    def scan(
+        self, below: tuple[str, ...] | None = None, depth: int = MAX_DEPTH, most_entries: int = MAX_ENTRIES
+    ) -> Iterator[Progress]:
+        """Looks through the roots, or only `below` some folders, one folder or file a step, the near ones first.
+
+        Can be dropped at any time.
+        """
         entries = 0
         known = set(self._files)
         found: set[str] = set()
-        for root in self.roots:
-            pending = [(root, 0)]
+        for root in self.roots if below is None else below:
+            pending = deque([(root, 0)])
             while pending:
-                folder, depth = pending.pop()
-                listed = _listed(folder, MAX_ENTRIES - entries)
+                folder, level = pending.popleft()
+                listed = _listed(folder, most_entries - entries)
                 entries += len(listed)
                 for entry in listed:
                     if _is_folder(entry):
-                        if entry.name not in _SKIPPED_FOLDERS and depth + 1 < self._depth:
-                            pending.append((entry.path, depth + 1))
+                        if entry.name not in _SKIPPED_FOLDERS and level + 1 < depth:
+                            pending.append((entry.path, level + 1))
                     elif kind_of(entry.path) is not None and len(found) < MAX_FILES and _is_file(entry):
                         found.add(entry.path)
                         self.update(entry.path)
                         yield Progress(len(found), entries, False)
                 yield Progress(len(found), entries, False)
-                if entries >= MAX_ENTRIES:
+                if entries >= most_entries:
                     break
         for gone in known - found:
             if not os.path.exists(gone):
@@ -97,9 +102,11 @@ class CallerIndex:
         self.version += 1
         yield Progress(len(found), entries, True)
 
-    def scan_now(self) -> None:
+    def scan_now(
+        self, below: tuple[str, ...] | None = None, depth: int = MAX_DEPTH, most_entries: int = MAX_ENTRIES
+    ) -> None:
         """The whole scan at once."""
-        for _ in self.scan():
+        for _ in self.scan(below, depth, most_entries):
             pass
 
     def update(self, path: str) -> bool:

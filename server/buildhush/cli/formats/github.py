@@ -6,7 +6,7 @@ Escaping: actions/toolkit, packages/core/src/command.ts.
 from __future__ import annotations
 
 from buildhush.cli.formats import Look, statistics
-from buildhush.cli.records import FindingRecord, Results
+from buildhush.cli.records import NOT_READ, FindingRecord, Results
 
 _COMMANDS = {"error": "error", "warning": "warning", "information": "notice", "hint": "notice"}
 
@@ -17,6 +17,11 @@ def render(results: Results, look: Look) -> str:
     lines += [
         f"::warning file={_property(each.file)},title=buildhush::not checked: {_data(each.reason)}"
         for each in results.skipped
+    ]
+    lines += [
+        f"::warning file={_property(each.file)},line={each.range.line},title=buildhush::{_data(each.message)}"
+        for each in results.problems
+        if each.code == NOT_READ
     ]
     if look.statistics:
         lines += [f"{rule}: {counts['findings']}" for rule, counts in statistics(results).items()]
@@ -41,7 +46,9 @@ def _line(finding: FindingRecord) -> str:
 
 def _message(finding: FindingRecord) -> str:
     lines = [finding.message]
-    lines += [f"{number}. line {step.range.line}: {step.message}" for number, step in enumerate(finding.trail, start=1)]
+    for number, step in enumerate(finding.trail, start=1):
+        place = f"{step.file}:{step.range.line}" if step.file else f"line {step.range.line}"
+        lines.append(f"{number}. {place}: {step.message}")
     preferred = next((fix for fix in finding.fixes if fix.preferred), None)
     if preferred is not None:
         lines.append(f"Fix: {preferred.title}")

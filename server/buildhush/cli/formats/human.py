@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from buildhush.cli.formats import Look, statistics
-from buildhush.cli.records import FindingRecord, Range, Results
+from buildhush.cli.records import NOT_READ, FindingRecord, Range, Results
 
 SINKS = {
     "layer": "a layer of the image",
@@ -96,20 +96,22 @@ def _finding(finding: FindingRecord, paint: _Paint) -> Iterator[str]:
     likely = "" if finding.certainty == "certain" else " (likely)"
     title = paint(finding.severity, f"{finding.severity}[{finding.rule}]")
     yield f"{title}{likely}: {paint('bold', clean(finding.message))}"
-    marks = list(_marks(finding))
-    width = len(str(max(mark.line for mark in marks)))
+    by_file = _marks(finding)
+    width = len(str(max(mark.line for marks in by_file.values() for mark in marks)))
     gutter = " " * width
     bar = paint("dim", f"{gutter} |")
-    place = f"{finding.file}:{finding.range.line}:{finding.range.column}"
-    yield f"{gutter}{paint('dim', '-->')} {clean(place)}"
-    if any(mark.text is not None for mark in marks):
-        yield bar
-        yield from _frame(marks, finding.severity, width, paint)
-        yield bar
-    else:
-        yield from (
-            f"{gutter} {paint('dim', '=')} line {mark.line}: {clean(mark.label)}" for mark in marks if mark.label
-        )
+    drawn = any(mark.text is not None for marks in by_file.values() for mark in marks)
+    for file, marks in by_file.items():
+        own = file == finding.file
+        first = finding.range if own else Range(marks[0].line, marks[0].column, 0, 0)
+        yield f"{gutter}{paint('dim', '-->' if own else ':::')} {clean(f'{file}:{first.line}:{first.column}')}"
+        if drawn:
+            yield bar
+            yield from _frame(marks, finding.severity, width, paint)
+            yield bar
+        else:
+            labelled = [mark for mark in marks if mark.label]
+            yield from (f"{gutter} {paint('dim', '=')} line {mark.line}: {clean(mark.label)}" for mark in labelled)
     yield from (f"{gutter} {paint('dim', '=')} {line}" for line in _remarks(finding))
 
 
@@ -123,16 +125,21 @@ def _remarks(finding: FindingRecord) -> Iterator[str]:
         yield from (f"then pass to docker build: {clean(flag)}" for flag in preferred.passes)
 
 
-def _marks(finding: FindingRecord) -> Iterator[_Mark]:
-    """The finding's own range and the numbered steps of the trail; what stands on the same range shares a line."""
-    labels: dict[Range, list[str]] = {finding.range: []}
-    texts: dict[Range, str | None] = {finding.range: finding.text}
+def _marks(finding: FindingRecord) -> dict[str, list[_Mark]]:
+    """By file, the finding's own first: its range and the numbered steps; what stands on one range shares a line."""
+    labels: dict[tuple[str, Range], list[str]] = {(finding.file, finding.range): []}
+    texts: dict[tuple[str, Range], str | None] = {(finding.file, finding.range): finding.text}
     for number, step in enumerate(finding.trail, start=1):
-        labels.setdefault(step.range, []).append(f"{number}. {step.message}")
-        texts.setdefault(step.range, step.text)
-    for place, steps in sorted(labels.items(), key=lambda item: item[0]):
-        end = place.end_column if place.end_line == place.line else None
-        yield _Mark(place.line, place.column, end, texts[place], "; ".join(steps), place == finding.range)
+        place = (step.file or finding.file, step.range)
+        labels.setdefault(place, []).append(f"{number}. {step.message}")
+        texts.setdefault(place, step.text)
+    marks: dict[str, list[_Mark]] = {file: [] for file, _ in labels}
+    for (file, where), steps in sorted(labels.items(), key=lambda item: item[0][1]):
+        end = where.end_column if where.end_line == where.line else None
+        is_own = (file, where) == (finding.file, finding.range)
+        mark = _Mark(where.line, where.column, end, texts[file, where], "; ".join(steps), is_own)
+        marks[file].append(mark)
+    return marks
 
 
 def _frame(marks: Iterable[_Mark], severity: str, width: int, paint: _Paint) -> Iterator[str]:
@@ -161,7 +168,8 @@ def _notes(results: Results, paint: _Paint) -> Iterator[str]:
     for problem in results.problems:
         if problem.code != "syntax":
             place = f"{problem.file}:{problem.range.line}:{problem.range.column}"
-            yield f"{paint('hint', 'note')}: {clean(place)}: {clean(problem.message)} [{problem.code}]"
+            kind = paint("warning", "warning") if problem.code == NOT_READ else paint("hint", "note")
+            yield f"{kind}: {clean(place)}: {clean(problem.message)} [{problem.code}]"
     syntax = sum(problem.code == "syntax" for problem in results.problems)
     if syntax:
         problems = _count(syntax, "problem")

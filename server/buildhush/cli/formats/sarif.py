@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from buildhush import __version__
 from buildhush.cli.formats import Look
-from buildhush.cli.records import FindingRecord, FixRecord, Range, Results
+from buildhush.cli.records import NOT_READ, FindingRecord, FixRecord, Range, Results
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FINGERPRINT = "buildhush/v1"
@@ -42,6 +42,15 @@ def log(results: Results) -> dict[str, Any]:
             "locations": [{"physicalLocation": {"artifactLocation": _artifact(each.file)}}],
         }
         for each in results.skipped
+    ]
+    notifications += [
+        {
+            "level": "warning",
+            "message": {"text": f"{each.file}: {each.message}"},
+            "locations": [_location(each.file, each.range)],
+        }
+        for each in results.problems
+        if each.code == NOT_READ
     ]
     return {
         "$schema": SCHEMA,
@@ -156,11 +165,16 @@ def _result(finding: FindingRecord, rule_index: int) -> dict[str, Any]:
             "certainty": finding.certainty,
             "sinks": list(finding.sinks),
             "source": None if finding.source is None else {"kind": finding.source[0], "name": finding.source[1]},
+            **({} if finding.dockerfile is None else {"dockerfile": finding.dockerfile}),
         },
     }
     if finding.trail:
-        steps = [{"location": _location(finding.file, step.range, step.message)} for step in finding.trail]
-        result["codeFlows"] = [{"threadFlows": [{"locations": steps}]}]
+        places = [_location(step.file or finding.file, step.range, step.message) for step in finding.trail]
+        result["codeFlows"] = [{"threadFlows": [{"locations": [{"location": place} for place in places]}]}]
+        elsewhere = [place for step, place in zip(finding.trail, places, strict=True) if step.file is not None]
+        if elsewhere:
+            # A viewer that draws no flows shows these all the same.
+            result["relatedLocations"] = [{"id": number, **place} for number, place in enumerate(elsewhere)]
     if finding.fixes:
         result["fixes"] = [_fix(fix) for fix in finding.fixes]
     if finding.silenced is not None:
