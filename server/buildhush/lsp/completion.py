@@ -98,6 +98,8 @@ def completion(server: BuildhushServer, params: types.CompletionParams) -> list[
         if document.path is None or kind_of(document.path) is None:
             return None
         offers = caller_offers(server.with_companions(), document, offset, typed)
+        if not offers:
+            return None
     else:
         # A blank asks in the files around only: here it parts words of a command.
         offers = _offers(server, document, offset) if typed != " " else []
