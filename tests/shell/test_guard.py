@@ -25,6 +25,9 @@ from buildhush.shell.guard import MAX_LENGTH, accepts, stays_acceptable
         ('"$(' * 2000, False),  # RecursionError inside bashlex.
         ("\\\n" * 100, False),  # AttributeError inside bashlex.
         ("a " * MAX_LENGTH, None),
+        ("echo a'${'b", None),  # bashlex never ends on it.
+        ("te'st ${#'TOKEN", None),
+        ("echo '${a}' ${b}", True),
     ],
 )
 def test_verdict(script: str, verdict: bool | None) -> None:

@@ -11,11 +11,11 @@ MAX_LENGTH = 8_000
 
 
 def accepts(script: str) -> bool | None:
-    """Whether bashlex accepts the script; None when it was not asked because the script is too long.
+    """Whether bashlex accepts the script; None when it was not asked: the script is too long, or one that it never ends on.
 
     Any failure inside bashlex, its recursion errors included, counts as a rejection. An empty script is accepted.
     """
-    if len(script) > MAX_LENGTH:
+    if len(script) > MAX_LENGTH or _holds_bashlex_up(script):
         return None
     if not script.strip():
         return True
@@ -26,6 +26,18 @@ def accepts(script: str) -> bool | None:
     except Exception:  # ParsingError, NotImplementedError, and whatever its own mistakes raise.
         return False
     return True
+
+
+def _holds_bashlex_up(script: str) -> bool:
+    """Whether a single quote may close before the `}` of a `${`, as in `a'${'`.
+
+    bashlex 0.18 looks for that `}` in the word, and without one begins the word again, for ever (`_paramexpand`).
+    """
+    for piece in script.split("}"):
+        opener = piece.find("${")
+        if opener >= 0 and piece.find("'", opener) >= 0:
+            return True
+    return False
 
 
 def stays_acceptable(before: str, after: str) -> bool:
