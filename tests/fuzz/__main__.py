@@ -115,7 +115,7 @@ def keep(name: str, what: str, data: bytes) -> None:
     """Writes an input that broke something, and says so."""
     folder = FOLDER / "findings" / name
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / hashlib.sha256(what.encode()).hexdigest()[:12]).write_bytes(data)
+    (folder / hashlib.sha256(what.encode(errors="replace")).hexdigest()[:12]).write_bytes(data)
     print(f"FINDING {name}: {what}\n{data!r}", file=sys.stderr, flush=True)
 
 

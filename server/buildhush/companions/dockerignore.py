@@ -115,7 +115,12 @@ def read_rules(text: str) -> IgnoreRules:
         if not _is_well_formed(cleaned):
             problems.append(IgnoreProblem(number, "the pattern is malformed"))
             continue
-        tokens, kind = _compile(cleaned)
+        try:
+            tokens, kind = _compile(cleaned)
+        except re.error:
+            # A range that runs backwards, or an escape that means nothing: Go's regexp refuses them too.
+            problems.append(IgnoreProblem(number, "the pattern is malformed"))
+            continue
         patterns.append(Pattern(cleaned, exception, number, tokens, kind))
     return IgnoreRules(tuple(patterns), tuple(problems))
 
@@ -155,7 +160,10 @@ def matches_source(source: str, path: str) -> bool:
 def _matches_part(pattern: str, part: str) -> bool:
     if not _is_well_formed(pattern):
         return False
-    tokens, kind = _compile(pattern.replace("**", "*"))
+    try:
+        tokens, kind = _compile(pattern.replace("**", "*"))
+    except re.error:
+        return False
     return part == pattern if kind == "exact" else _matches(tokens, part)
 
 
@@ -277,7 +285,8 @@ def _members(text: str) -> re.Pattern[str]:
         # The original turns the wildcard into one inside the class, which no name is meant to match.
         return re.compile(r"(?!)")
     negated = text.startswith("^")
-    body = re.sub(r"(?<!\\)\[", r"\\[", text[1:] if negated else text)
+    # What Python may one day take for an operation on sets is a character.
+    body = re.sub(r"(?<!\\)[\[&|~]", r"\\\g<0>", text[1:] if negated else text)
     return re.compile(f"[{'^' if negated else ''}{body}]", re.S)
 
 

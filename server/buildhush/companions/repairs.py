@@ -7,7 +7,7 @@ left to do; so it is idempotent, and no step needs to know another. The result i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 
 from buildhush.companions import layout
@@ -70,11 +70,50 @@ def file_edits(
         for caller in callers:
             repair.run(caller, passed, callers)
     edits = layout.difference(file.text, repair.text)
-    if not edits:
+    if not edits or not _holds(file, repair.text, callers, passes, read_text, root):
         return None
     flags = ", ".join(f"`{passed.id}`" for passed in passes)
     names = ", ".join(dict.fromkeys(caller.name for caller in callers))
     return FileEdits(file.path, edits, f"Pass the secret {flags} in {names}", tuple(dict.fromkeys(repair.notes)))
+
+
+def _holds(
+    file: CallerFile,
+    text: str,
+    callers: tuple[Caller, ...],
+    passes: tuple[PassedSecret, ...],
+    read_text: ReadText,
+    root: str | None,
+) -> bool:
+    """Whether a repaired file still reads, passes all else as before, and leaves nothing to repair."""
+    after = read_caller_file(file.path, text, read_text, root)
+    if after is None or after.problems:
+        return False
+    ids = {passed.id for passed in passes}
+    arguments = {passed.replaces_argument for passed in passes}
+    if _passed_besides(after, ids, arguments) != _passed_besides(file, ids, arguments):
+        return False
+    keys = {caller.key for caller in callers}
+    repaired = tuple(caller for caller in after.callers if caller.key in keys)
+    again = _Repair(after, read_text, root)
+    for passed in passes:
+        for caller in repaired:
+            again.run(caller, passed, repaired)
+    return again.text == text
+
+
+def _passed_besides(
+    file: CallerFile, ids: Container[str], arguments: Container[str | None]
+) -> list[tuple[object, ...]]:
+    """The builds of a file with what each is passed, without some secrets and build arguments."""
+    return [
+        (
+            caller.key,
+            tuple(argument.name for argument in caller.build_args if argument.name not in arguments),
+            tuple(secret.id for secret in caller.secrets if secret.id not in ids),
+        )
+        for caller in file.callers
+    ]
 
 
 def edits_without_argument(
@@ -86,7 +125,11 @@ def edits_without_argument(
     repair = _Repair(file, read_text, root)
     repair.run(caller, PassedSecret("", replaces_argument=name), (caller,))
     edits = layout.difference(file.text, repair.text)
-    return FileEdits(file.path, edits, f"No longer pass `{name}` in {caller.name}") if edits else None
+    if not edits or not _holds(
+        file, repair.text, (caller,), (PassedSecret("", replaces_argument=name),), read_text, root
+    ):
+        return None
+    return FileEdits(file.path, edits, f"No longer pass `{name}` in {caller.name}")
 
 
 @dataclass(frozen=True, slots=True)
