@@ -9,7 +9,7 @@ DEMO := .cache/demo
 UV := .cache/uv
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: vsix try editors screenshots help setup demo test lint types format docs docs-check wheel engines truth proofs startup bench sbom lock clean
+.PHONY: vsix try editors screenshots help setup demo test lint types format docs docs-check wheel fuzz engines truth proofs startup bench sbom lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -36,8 +36,15 @@ demo: $(DEMO)/.complete ## Show the language server at work on the examples
 test: $(STAMP) ## Run all tests
 	$(BIN)/python -m pytest -n auto --dist loadfile $(TESTS)
 
-fuzz: $(STAMP) ## Edit made-up files for MINUTES and compare with a fresh start
-	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+MINUTES ?= 10
+FUZZED := $(VENV)/.fuzz
+
+$(FUZZED): $(STAMP) requirements-fuzz.lock
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-fuzz.lock
+	@touch $@
+
+fuzz: $(FUZZED) ## Fuzz every reader and the analysis, MINUTES in all; guided by coverage where atheris exists
+	$(BIN)/python -m tests.fuzz --coverage --if-possible --minutes $(MINUTES) $(FUZZ)
 
 compat: ## Run the tests on every Python and with the lowest allowed dependencies
 	tests/compatibility.sh
@@ -84,6 +91,7 @@ lock: pyproject.toml ## Choose dependency versions anew
 	@test -x $(UV)/bin/uv || { $(PYTHON) -m venv $(UV) && $(UV)/bin/python -m pip install --quiet uv; }
 	$(UV)/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --upgrade --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements.lock
 	$(UV)/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --upgrade --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(UV)/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --upgrade --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group fuzz -o requirements-fuzz.lock
 
 vscode-client/node_modules/.package-lock.json: vscode-client/package-lock.json
 	cd vscode-client && npm ci --silent

@@ -148,14 +148,15 @@ def instruction_comment(tree: Dockerfile, rule_id: str, position: int, reason: s
     title = f"Ignore {rule_id} here with a comment"
     for suppression in read_suppressions(tree):
         mergeable = suppression.ours and suppression.rules and suppression.covers is not None
-        if mergeable and suppression.covers == Span(start, start + len(node.text)):
+        if mergeable and suppression.covers == _range_of(tree, node, start):
             if rule_id in suppression.rules:
                 # It is named already, so only the reason that the settings ask for is missing.
                 return Fix(title, Safety.SAFE, (insertion(suppression.span.end, f" -- {reason}"),))
             return Fix(title, Safety.SAFE, (insertion(suppression.rule_spans[-1].end, f",{rule_id}"),))
     # A byte order mark stays first in the file.
     start += len(node.text) - len(node.text.removeprefix("\ufeff"))
-    indent = node.text[: node.keyword_span.start].removeprefix("\ufeff")
+    text = node.text.removeprefix("\ufeff")
+    indent = text[: len(text) - len(text.lstrip(" \t"))]
     return Fix(
         title, Safety.SAFE, (insertion(start, f"{indent}# buildhush: ignore={rule_id} -- {reason}{tree.newline}"),)
     )
@@ -169,7 +170,7 @@ def _suppressions(tree: Dockerfile) -> Iterator[Suppression]:
     before_first = True
     for node, start in zip(tree.nodes, tree.starts, strict=True):
         if isinstance(node, Instruction):
-            covers = Span(start, start + len(node.text))
+            covers = _range_of(tree, node, start)
             yield from (replace(each, covers=covers) for each in waiting)
             waiting = []
             before_first = False
@@ -239,9 +240,15 @@ def _lines(text: str, start: int) -> Iterator[tuple[str, int]]:
 def _instruction_at(tree: Dockerfile, offset: int) -> tuple[Instruction, int]:
     """The instruction that holds an offset, with its start. Raises ValueError when there is none."""
     for node, start in zip(tree.nodes, tree.starts, strict=True):
-        if isinstance(node, Instruction) and start <= offset < start + len(node.text):
+        if isinstance(node, Instruction) and start <= offset < _range_of(tree, node, start).end:
             return node, start
     raise ValueError(f"no instruction at offset {offset}")
+
+
+def _range_of(tree: Dockerfile, node: Instruction, start: int) -> Span:
+    """Where the findings of an instruction begin; the last one's may stand behind the last character of the file."""
+    end = start + len(node.text)
+    return Span(start, end + (end == len(tree.text)))
 
 
 def _problems(

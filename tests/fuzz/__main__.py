@@ -26,7 +26,7 @@ from tests.fuzz.targets import TARGETS, seeds
 
 FOLDER = Path(".cache", "fuzz")
 _MISSING = (
-    "Coverage guidance needs atheris, which exists for Linux and macOS with Python 3.11 to 3.13:\n"
+    "Coverage guidance needs atheris, which is there for Linux with Python 3.11 to 3.13:\n"
     "    python -m pip install --require-hashes -r requirements-fuzz.lock\n"
     "Without it, leave out --coverage: seeds are then changed at random."
 )

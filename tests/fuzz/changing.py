@@ -5,27 +5,25 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-_ODD = tuple(
-    each.encode("utf-8", "surrogatepass")
-    for each in (
-        "\r\n",
-        "\r",
-        "\u2028",
-        "é",
-        "e\u0301",
-        "𝄞",
-        "👩‍👩‍👧",
-        "\0",
-        "\ufeff",
-        "\\",
-        "'",
-        '"',
-        "$",
-        "`",
-        "<<E",
-        "#",
-    )
-) + (b"\xff", b"\xed\xb2\x80")
+_CHARACTERS = (
+    "\r\n",
+    "\r",
+    "\u2028",
+    "é",
+    "e\u0301",
+    "𝄞",
+    "👩‍👩‍👧",
+    "\0",
+    "\ufeff",
+    "\\",
+    "'",
+    '"',
+    "$",
+    "`",
+    "<<E",
+    "#",
+)
+_ODD = (*(each.encode() for each in _CHARACTERS), b"\xff", b"\xed\xb2\x80")
 
 
 def changed(source: random.Random, seeds: Sequence[bytes], words: Sequence[str], longest: int) -> bytes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePath
 
 from tests.dockerfile.describing import check_tree
@@ -25,7 +24,13 @@ from buildhush.companions.readers import read_caller_file
 from buildhush.companions.repairs import file_edits
 from buildhush.companions.values import Mapping, Scalar, Sequence, Value
 from buildhush.companions.yaml_reader import read_yaml
-from buildhush.config import Configuration, ConfigurationError, parse_configuration, parse_project_file
+from buildhush.config import (
+    Configuration,
+    ConfigurationError,
+    ConfigurationProblem,
+    parse_configuration,
+    parse_project_file,
+)
 from buildhush.dockerfile.incremental import reparse
 from buildhush.dockerfile.nodes import Run
 from buildhush.dockerfile.parser import parse
@@ -62,7 +67,7 @@ def text_of(data: bytes) -> str:
 
 
 def check_parse(data: bytes) -> None:
-    """The tree is lossless, its places are right, and reading it again after an edit gives the tree of a fresh start."""
+    """The tree is lossless, its places are right, and read again after an edit it is the tree of a fresh start."""
     text = text_of(data)
     tree = parse(text)
     check_tree(tree)
@@ -215,20 +220,22 @@ _DOCKERFILE = (
 def check_config(data: bytes) -> None:
     """A configuration is used, or refused with lines that exist."""
     text = text_of(data)
-    lines = text.count("\n") + 2
-    for read_text in (parse_configuration, partial(_project, lines=lines)):
+    lines = text.count("\n") + 2  # A header is put in front for the project file.
+    for read_text in (parse_configuration, _project):
+        refused: tuple[ConfigurationProblem, ...] = ()
+        configuration = None
         try:
             configuration = read_text(text, Path("/w/.buildhush.toml"))
         except ConfigurationError as error:
-            assert error.problems
-            assert all(1 <= problem.line <= lines for problem in error.problems)
-            continue
+            refused = error.problems
+        assert all(1 <= problem.line <= lines for problem in refused)
+        assert refused or configuration is not None
         if configuration is not None:
             _check_use(configuration)
 
 
-def _project(text: str, file: Path, lines: int) -> Configuration | None:
-    return parse_project_file("[tool.buildhush]\n" + text, file) if lines < 40 else None
+def _project(text: str, file: Path) -> Configuration | None:
+    return parse_project_file("[tool.buildhush]\n" + text, file)
 
 
 def _check_use(configuration: Configuration) -> None:

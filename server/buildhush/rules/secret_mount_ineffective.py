@@ -27,6 +27,7 @@ Not reported: scripts that test whether the file exists, and paths that are put 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from buildhush.fixes.mounts import add_option, replace_options
@@ -34,6 +35,8 @@ from buildhush.fixes.syntax import SYNTAX_LINE, syntax_edits
 from buildhush.flow.facts import Facts, MountProblem
 from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Safety, Severity
 from buildhush.text.spans import Edit
+
+_PLAIN_WORD = re.compile(r"[\w@%+=:,./-]+")
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -70,6 +73,8 @@ def _suggested(facts: Facts, problem: MountProblem) -> tuple[Edit, ...] | None:
         return replace_options(facts.tree, problem.run, problem.mount, problem.suggestion) if problem.mount else None
     if problem.kind == "unreadable":
         return add_option(facts.tree, problem.run, problem.mount, problem.suggestion) if problem.mount else None
+    if _PLAIN_WORD.fullmatch(problem.suggestion) is None:
+        return None  # The shell would read something else.
     return (Edit(facts.tree.absolute(problem.place.node, problem.place.span), problem.suggestion),)
 
 

@@ -11,7 +11,7 @@ MAX_LENGTH = 8_000
 
 
 def accepts(script: str) -> bool | None:
-    """Whether bashlex accepts the script; None when it was not asked: the script is too long, or one that it never ends on.
+    """Whether bashlex accepts the script; None when it was not asked: the script is too long, or it would never end.
 
     Any failure inside bashlex, its recursion errors included, counts as a rejection. An empty script is accepted.
     """
