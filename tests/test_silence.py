@@ -104,7 +104,7 @@ def test_the_baseline_and_merged_results(folder: Path) -> None:
 
 CRASH = """
 import sys
-from dataclasses import replace
+from msgspec.structs import replace
 from buildhush.cli import main
 from buildhush.rules import registry
 import buildhush.engine

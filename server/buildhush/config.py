@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from buildhush.knowledge.commands import CommandKnowledge
 from buildhush.rules.api import Severity
@@ -23,8 +25,7 @@ Reader = Callable[[Path], "str | None"]
 """The text of a file, None when there is none or it can't be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """What the engine is told. `select` None means all rules; `ignore` is taken off `select`.
 
     `severity`: by rule id. `commands`: the user's own commands by name, before those buildhush knows.
@@ -45,8 +46,7 @@ class Settings:
         return rule_id not in self.ignore and (self.select is None or rule_id in self.select)
 
 
-@dataclass(frozen=True, slots=True)
-class Override:
+class Override(Struct, frozen=True):
     """Settings for some files. `files`: patterns as in .gitignore, relative to the configuration file's folder.
 
     `changes` holds only what was written: `ignore`, `severity`, names and commands add to those of the file; `select`
@@ -72,8 +72,7 @@ class Override:
         return replace(settings, **merged)
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(Struct, frozen=True):
     """One configuration file. `file` is None when there is none and everything is at its default.
 
     `folder`: what patterns are relative to. `exclude`: files and folders that a search leaves out. `fail_on`: the
@@ -107,8 +106,7 @@ class Configuration:
         return relative is not None and matches(self.exclude, relative)
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigurationProblem:
+class ConfigurationProblem(Struct, frozen=True):
     """One thing that is wrong in a configuration file: `line` is 1-based, `key` dotted, `nearest` a valid one."""
 
     file: str
@@ -131,8 +129,7 @@ class ConfigurationError(ValueError):
         self.problems = problems
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """One key. `kind`: rules, severities, names, patterns, flag, severity, path or commands. `field` of `Settings`."""
 
     key: str

@@ -6,9 +6,11 @@ import logging
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from buildhush.config import Settings
 from buildhush.dockerfile.incremental import reparse
@@ -41,16 +43,14 @@ class Context(Protocol):
         """Whether the context has that file; None when unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrailStep:
+class TrailStep(Struct, frozen=True):
     """A hop with its span in document offsets."""
 
     span: Span
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """A finding of one rule with everything a surface needs, in absolute code-point offsets of the analysed text."""
 
     rule: Rule
@@ -60,8 +60,7 @@ class Report:
     trail: tuple[TrailStep, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentProblem:
+class DocumentProblem(Struct, frozen=True):
     """Something that is wrong with the text itself: a syntax error, or "too large, not analysed"."""
 
     span: Span
@@ -69,16 +68,14 @@ class DocumentProblem:
     code: str
 
 
-@dataclass(frozen=True, slots=True)
-class Suppressed:
+class Suppressed(Struct, frozen=True):
     """A report that a comment or the configuration silenced, with the reason given (or "")."""
 
     report: Report
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Analysis:
+class Analysis(Struct, frozen=True, eq=False):
     """All about one version of one Dockerfile. `reports` sorted by position, then rule.
 
     `context`, `settings` and `memo` are what the analysis was made with; `failed_rules` are rules that raised.
@@ -91,9 +88,9 @@ class Analysis:
     problems: tuple[DocumentProblem, ...] = ()
     suppressed: tuple[Suppressed, ...] = ()
     failed_rules: tuple[str, ...] = ()
-    context: Context | None = field(default=None, repr=False, compare=False)
-    settings: Settings = field(default_factory=Settings, repr=False, compare=False)
-    memo: Memo = field(default_factory=Memo, repr=False, compare=False)
+    context: Context | None = None
+    settings: Settings = field(default_factory=Settings)
+    memo: Memo = field(default_factory=Memo)
 
 
 _DEFAULT = Settings()

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from buildhush.config import Settings
 from buildhush.dockerfile.nodes import Dockerfile, Instruction
@@ -50,8 +52,7 @@ class HasId(Protocol):
 R = TypeVar("R", bound=Silenceable)
 
 
-@dataclass(frozen=True, slots=True)
-class Suppression:
+class Suppression(Struct, frozen=True):
     """One comment. Spans in document offsets.
 
     `rules`: the ids as written. `covers`: the range whose findings it silences, None for the whole file. `ours`: it is
@@ -71,8 +72,7 @@ class Suppression:
         return within and rule_id in self.rules
 
 
-@dataclass(frozen=True, slots=True)
-class SuppressionProblem:
+class SuppressionProblem(Struct, frozen=True):
     """A comment that does nothing, or not what it says; a hint. `code` is one of this module's constants."""
 
     span: Span

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
+
+from msgspec import Struct
 
 from buildhush.dockerfile.nodes import Dockerfile, Instruction
 from buildhush.dockerfile.stages import Stage, StageGraph
@@ -45,9 +46,9 @@ def described_facts(analysis: Analysis) -> dict[str, Any]:
     """Every fact that rules, hovers, hints and fixes read."""
     facts = analysis.facts
     return {
-        field.name: _value(getattr(facts, field.name), facts.tree)
-        for field in fields(facts)
-        if field.name not in ("tree", "stages")
+        name: _value(getattr(facts, name), facts.tree)
+        for name in facts.__struct_fields__
+        if name not in ("tree", "stages")
     }
 
 
@@ -69,6 +70,6 @@ def _value(value: Any, tree: Dockerfile) -> Any:
         return value.value
     if isinstance(value, tuple | list):
         return tuple(_value(each, tree) for each in value)
-    if is_dataclass(value):
-        return tuple(_value(getattr(value, field.name), tree) for field in fields(value))
+    if isinstance(value, Struct):
+        return tuple(_value(getattr(value, name), tree) for name in value.__struct_fields__)
     return value

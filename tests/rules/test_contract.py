@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import replace
 from importlib import import_module
 
 import pytest
+from msgspec.structs import replace
 from tests.support import analyse, applied, described
 
 from buildhush import engine

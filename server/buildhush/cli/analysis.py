@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from buildhush.cli.files import UnreadableError, decoded, read_source, read_text_or_none
 from buildhush.cli.masking import Mask
@@ -30,8 +32,7 @@ NOT_ANALYSED = frozenset({"too-large", "not-text", "internal-error"})
 """Codes of problems that mean that nothing is known of the file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """A file to check. `path` is opened, `shown` is printed; `data` is the content when it came from standard input."""
 
     path: str
@@ -39,8 +40,7 @@ class Target:
     data: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What the command line asks for in every file. `configuration`: a file that holds instead of the nearest one."""
 
     select: frozenset[str] | None = None
@@ -53,8 +53,7 @@ class Request:
         return rule_id not in self.ignore and (self.select is None or rule_id in self.select)
 
 
-@dataclass(frozen=True, slots=True)
-class FileResult:
+class FileResult(Struct, frozen=True):
     """What was found in one file. `skipped` is set when it could not be checked. `fail_on` as configured for it."""
 
     target: Target
@@ -117,8 +116,7 @@ def context_for(target: Target) -> Context | None:
     return _FolderContext(os.path.abspath(target.path))
 
 
-@dataclass(frozen=True, slots=True)
-class _FolderContext:
+class _FolderContext(Struct, frozen=True):
     """The folder of a Dockerfile as its build context, listed only when an instruction copies a folder."""
 
     dockerfile: str

@@ -10,7 +10,8 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from buildhush.cli.files import UnreadableError, read_source, write_atomically
 from buildhush.cli.records import FindingRecord
@@ -25,8 +26,7 @@ class BaselineError(Exception):
     """A baseline that can't be used; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(Struct, frozen=True):
     """How many findings of each key are known. `folder`: where the file lies."""
 
     folder: str

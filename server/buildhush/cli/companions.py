@@ -11,7 +11,9 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from buildhush.cli.analysis import Request, Target, configuration_for, context_for, settings_for
 from buildhush.cli.files import UnreadableError, within
@@ -46,8 +48,7 @@ from buildhush.text.spans import Span
 _SAYS_BUILD = re.compile(r"\b(?:docker|buildx|podman|buildah|nerdctl|build-push-action)\b")
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """What a look at callers gave. `checked`: files with builds, by the name that is shown, with their `fail-on`."""
 
     findings: tuple[FindingRecord, ...] = ()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from buildhush.cli import output
 
 SHELLS = ("bash", "zsh", "fish")
 
 
-@dataclass(frozen=True, slots=True)
-class CommandOption:
+class CommandOption(Struct, frozen=True):
     """One option: its spellings, help, and what may follow it. `rules`: its value is a list of rule ids."""
 
     names: tuple[str, ...]
@@ -23,8 +23,7 @@ class CommandOption:
     rules: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CommandShape:
+class CommandShape(Struct, frozen=True):
     """One sub-command. `rules`: its operands are rule ids; otherwise `choices`, or files."""
 
     name: str

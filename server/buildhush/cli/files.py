@@ -8,9 +8,10 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 STANDARD_INPUT = "-"
 MAXIMUM_SIZE = 32 * 1024 * 1024
@@ -25,8 +26,7 @@ class UnreadableError(Exception):
     """A file that can't be read or written; the text says why, in words."""
 
 
-@dataclass(frozen=True, slots=True)
-class SourceText:
+class SourceText(Struct, frozen=True):
     """A file as read. `encoding` and `mark` (the byte order mark) give the same bytes back when it is written."""
 
     text: str
@@ -38,8 +38,7 @@ class SourceText:
         return self.mark + text.encode(self.encoding, "surrogateescape" if self.encoding == "utf-8" else "strict")
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Struct, frozen=True):
     """A file or folder that was not checked, and why."""
 
     file: str
@@ -171,8 +170,7 @@ def _search(
     yield from sorted(found)
 
 
-@dataclass(frozen=True, slots=True)
-class _Ignores:
+class _Ignores(Struct, frozen=True):
     """The .gitignore files in force in a folder: (folder, compiled patterns), outermost first."""
 
     specs: tuple[tuple[str, Any], ...] = ()

@@ -12,8 +12,9 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from buildhush.cli import output, targets
 from buildhush.cli.analysis import (
@@ -38,8 +39,7 @@ MOST_ROUNDS = 1000
 """Each round applies one fix; two fixes that undo each other must end too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Repair:
+class Repair(Struct, frozen=True):
     """What became of one text. `applied`: the fixes in order. `beside`: text by file next to the Dockerfile."""
 
     before: str

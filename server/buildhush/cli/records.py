@@ -7,8 +7,10 @@ contract that others script against (`to_json` and `from_json`); keys are added 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 VERSION = 1
 
@@ -16,8 +18,7 @@ NOT_READ = "caller-not-read"
 """The code of the problem that a file which may build Dockerfiles could not be read, or not wholly."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Range:
+class Range(Struct, frozen=True, order=True):
     """A range of a file: 1-based lines and columns, columns in code points, the end column exclusive."""
 
     line: int
@@ -26,8 +27,7 @@ class Range:
     end_column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One step of a secret's way. `text`: the masked source line it starts on, None when unknown (merged results).
 
     `file`: where it is, None for the finding's own file.
@@ -39,8 +39,7 @@ class Step:
     file: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FileEdit:
+class FileEdit(Struct, frozen=True):
     """Replace code points `start` to `end` (0-based, exclusive) of the file as read."""
 
     file: str
@@ -49,8 +48,7 @@ class FileEdit:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class FixRecord:
+class FixRecord(Struct, frozen=True):
     """One fix. `passes`: options that `docker build` must be given afterwards."""
 
     title: str
@@ -61,8 +59,7 @@ class FixRecord:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FindingRecord:
+class FindingRecord(Struct, frozen=True):
     """One finding. `source` is (kind, name) or None. `fingerprint` stays the same when the lines move.
 
     `silenced`: None, or ("comment" | "baseline", reason). `text`: the masked source line. `dockerfile`: of a finding
@@ -90,8 +87,7 @@ class FindingRecord:
         return (self.file, self.range.line, self.range.column, self.rule, self.message)
 
 
-@dataclass(frozen=True, slots=True)
-class ProblemRecord:
+class ProblemRecord(Struct, frozen=True):
     """Something that is wrong with the file itself or with a comment in it; never counted as a finding."""
 
     file: str
@@ -100,16 +96,14 @@ class ProblemRecord:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class SkippedRecord:
+class SkippedRecord(Struct, frozen=True):
     """A file that was not checked."""
 
     file: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
+class Results(Struct, frozen=True):
     """All that one run found, sorted. `silenced` holds what comments and the baseline silenced."""
 
     findings: tuple[FindingRecord, ...]

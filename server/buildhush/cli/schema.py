@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection
 from typing import Any
 
@@ -62,20 +61,19 @@ def _type(option: Option, rule: dict[str, Any]) -> dict[str, Any]:
 def _command() -> dict[str, Any]:
     """One entry of `commands`; its keys are the fields of `CommandKnowledge`."""
     properties: dict[str, Any] = {}
-    for entry in dataclasses.fields(CommandKnowledge):
-        kind = str(entry.type)
-        if entry.name == "name":
+    for name, kind in CommandKnowledge.__annotations__.items():
+        if name == "name":
             continue
-        if entry.name == "output":
-            properties[entry.name] = {"enum": [output.value for output in Output]}
+        if name == "output":
+            properties[name] = {"enum": [output.value for output in Output]}
         elif kind == "bool":
-            properties[entry.name] = {"type": "boolean"}
+            properties[name] = {"type": "boolean"}
         elif kind == "int":
-            properties[entry.name] = {"type": "integer", "minimum": 0}
+            properties[name] = {"type": "integer", "minimum": 0}
         elif kind.startswith("tuple[str"):
-            properties[entry.name] = {"type": "array", "items": {"type": "string"}}
+            properties[name] = {"type": "array", "items": {"type": "string"}}
         elif kind.startswith("tuple"):
-            properties[entry.name] = {"type": "array", "items": {"type": "object"}}
+            properties[name] = {"type": "array", "items": {"type": "object"}}
         else:
-            properties[entry.name] = {"type": "string"}
+            properties[name] = {"type": "string"}
     return {"type": "object", "properties": properties, "additionalProperties": False}

@@ -7,9 +7,10 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+
+from msgspec import Struct
 
 from buildhush.cli.analysis import Request, Target, configuration_for
 from buildhush.cli.files import STANDARD_INPUT, Skipped, UnreadableError, looks_like_dockerfile, search
@@ -24,8 +25,7 @@ _MAY_BUILD = re.compile(r"makefile|\.(?:ya?ml|hcl|json|sh|bash|zsh|ksh|mk|mak)$"
 """Saves most runs from importing the readers of such files."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """The files to work on, sorted by the name that is shown, and what was left out for a reason.
 
     `folders`: those that were named, `callers`: named files that build Dockerfiles (compose, bake, …); all absolute.

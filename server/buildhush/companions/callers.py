@@ -7,8 +7,9 @@ Spans are 0-based code-point offsets of the file's text. No secret's value is ke
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum
+
+from msgspec import Struct
 
 from buildhush.text.spans import Span
 
@@ -41,8 +42,7 @@ class ValueKind(str, Enum):
     """It is written in the file."""
 
 
-@dataclass(frozen=True, slots=True)
-class PassedArgument:
+class PassedArgument(Struct, frozen=True):
     """One build argument. `span`: name and value; `name_span`: the name; `value_span`: None when there is no value.
 
     `owner`: the name of the service or target where it is written. `shared`: written at a place that other callers use.
@@ -58,8 +58,7 @@ class PassedArgument:
     shared: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PassedSecretUse:
+class PassedSecretUse(Struct, frozen=True):
     """One secret that is passed. `file`: as written; `aliases`: other names under which the builder may know it.
 
     `id_span`: where `id` is written, with the quotes around it; `alias_spans`: the same for each of `aliases`.
@@ -75,24 +74,21 @@ class PassedSecretUse:
     alias_spans: tuple[Span, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """A mode (`max`, `min` …) and where it is written."""
 
     text: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class BuildPlace:
+class BuildPlace(Struct, frozen=True):
     """One reading of which Dockerfile is meant: absolute paths; `context` None when it is no folder of this machine."""
 
     dockerfile: str
     context: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """One build that a file starts.
 
     `key` tells it from the others of the file and stays the same when an argument or a secret is edited. `name`: for
@@ -114,7 +110,7 @@ class Caller:
     cache_to_mode: Setting | None = None
     provenance_mode: Setting | None = None
     opaque: bool = False
-    site: object = field(default=None, compare=False, repr=False)
+    site: object = None
     target_span: Span | None = None
 
     @property
@@ -136,8 +132,7 @@ class Caller:
         return any(secret_id == each.id or secret_id in each.aliases for each in self.secrets)
 
 
-@dataclass(frozen=True, slots=True)
-class CallerFile:
+class CallerFile(Struct, frozen=True):
     """One file that was read. `secret_names`: secrets that it defines for its callers (compose's top level).
 
     `reads`: other files

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from buildhush.companions.callers import (
     BuildPlace,
@@ -42,8 +43,7 @@ _PLACEHOLDER = "\ue000"
 """Stands for each character of a workflow expression, so that the shell reader sees one word."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptPlace:
+class ScriptPlace(Struct, frozen=True):
     """Where a script runs. `folders`: absolute, the likeliest first. `own_folder`: where its file stands."""
 
     file: str
@@ -54,8 +54,7 @@ class ScriptPlace:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CommandLine:
+class CommandLine(Struct, frozen=True):
     """A build command's words in offsets of the script: what edits need.
 
     `first`: where an assignment can stand in front of it; `after_verb`: behind `build`. `arguments` and `secrets`:

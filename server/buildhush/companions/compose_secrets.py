@@ -8,15 +8,15 @@ So who gives one of them another name must know what else goes by the old one.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from buildhush.companions.values import Mapping, Scalar, Sequence, Value
 from buildhush.companions.yaml_reader import read_yaml
 from buildhush.text.spans import Edit, Span, insertion
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(Struct, frozen=True):
     """A key below the top-level `secrets`. `is_local`: a file or a variable, so that only this file knows the name."""
 
     name: str
@@ -24,8 +24,7 @@ class Definition:
     is_local: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     """One entry of a service's `secrets`. `span`: its name. `pair`: where `source:` begins, None in the short form."""
 
     name: str
@@ -36,8 +35,7 @@ class Use:
     in_braces: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ComposeSecrets:
+class ComposeSecrets(Struct, frozen=True):
     """All of one file. Spans cover the quotes around a name."""
 
     definitions: tuple[Definition, ...]

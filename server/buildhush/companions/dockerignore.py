@@ -19,6 +19,8 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from msgspec import Struct
+
 from buildhush.text.spans import Edit, Span
 
 
@@ -44,8 +46,7 @@ class Pattern:
         return _matches(self._tokens, path)
 
 
-@dataclass(frozen=True, slots=True)
-class IgnoreProblem:
+class IgnoreProblem(Struct, frozen=True):
     """A line that makes Docker refuse the build. `line` is 0-based."""
 
     line: int
@@ -180,8 +181,7 @@ _FOLDERS = "**/"  # nothing, or anything that ends with a slash
 _REST = "**"  # anything
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(Struct, frozen=True):
     kind: str  # "character", "class", or one of the wildcards above
     text: str = ""
     members: re.Pattern[str] | None = None

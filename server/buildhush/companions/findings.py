@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from buildhush.companions.callers import Caller, CallerKind, PassedArgument, PassedSecretUse, ValueKind
 from buildhush.companions.dockerignore import append_entries, ignore_files, matches_source, read_rules
@@ -43,8 +45,7 @@ _READ_BY_BUILDKIT = re.compile(r"(?:HTTP_AUTH_(?:TOKEN|HEADER)|GIT_AUTH_(?:TOKEN
 _FROM_STORE = re.compile(r"\$\{\{\s*secrets\.([A-Za-z_]\w*)\s*\}\}")
 
 
-@dataclass(frozen=True, slots=True)
-class RelatedPlace:
+class RelatedPlace(Struct, frozen=True):
     """A place in some file that explains a finding. `span` in offsets of that file's text."""
 
     file: str
@@ -52,8 +53,7 @@ class RelatedPlace:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class CompanionFix:
+class CompanionFix(Struct, frozen=True):
     """One repair over any number of files. `files`: the Dockerfile's part among them."""
 
     title: str
@@ -62,8 +62,7 @@ class CompanionFix:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CompanionFinding:
+class CompanionFinding(Struct, frozen=True):
     """One finding in `file`. `source`: kind and name. `subject`: what `fixes_of` needs.
 
     `dockerfile`: the Dockerfile that it is about, when one is known; `caller`: the build in which it stands, None in a
@@ -82,26 +81,23 @@ class CompanionFinding:
     unnecessary: bool = False
     dockerfile: str | None = None
     silenced: str | None = None
-    caller: Caller | None = field(default=None, compare=False, repr=False)
-    subject: object = field(default=None, compare=False, repr=False)
+    caller: Caller | None = None
+    subject: object = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Argument:
+class _Argument(Struct, frozen=True):
     caller: Caller
     argument: PassedArgument
     link: LinkedCaller | None
     declared: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Unserved:
+class _Unserved(Struct, frozen=True):
     dockerfile: str
     secret: PassedSecret
 
 
-@dataclass(frozen=True, slots=True)
-class _Exposed:
+class _Exposed(Struct, frozen=True):
     dockerfile: str
     context: str
     path: str

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 import tree_sitter
+from msgspec import Struct
 
 from buildhush.companions.values import Mapping, Null, Offsets, Opaque, Pair, Scalar, Sequence, Value, encoded
 from buildhush.text.source_map import MappedText
@@ -16,8 +16,7 @@ MAX_LENGTH = 1_000_000
 """Characters; a longer file is not read."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Block:
+class Block(Struct, frozen=True, eq=False):
     """`kind "label" { … }`. `body` holds its attributes as a mapping; `span` covers the whole block."""
 
     kind: str
@@ -28,8 +27,7 @@ class Block:
     body_end: int
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedHcl:
+class ParsedHcl(Struct, frozen=True):
     """A file's blocks in order, and where it could not be read."""
 
     text: str

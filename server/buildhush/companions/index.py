@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from buildhush.companions.callers import BuildPlace, Caller, CallerFile, ReadText
 from buildhush.companions.readers import kind_of, read_caller_file
@@ -33,8 +35,7 @@ _FOLDER_NAMES = """
 _SKIPPED_FOLDERS = frozenset(_FOLDER_NAMES.split())
 
 
-@dataclass(frozen=True, slots=True)
-class LinkedCaller:
+class LinkedCaller(Struct, frozen=True):
     """A caller with the Dockerfile and the context that were found for it."""
 
     caller: Caller
@@ -42,8 +43,7 @@ class LinkedCaller:
     context: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """How far a scan is. `files`: companion files that were read so far, `entries`: what was looked at."""
 
     files: int

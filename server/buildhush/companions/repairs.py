@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from buildhush.companions import layout
 from buildhush.companions.callers import Caller, CallerFile, CallerKind, PassedArgument, ReadText, ValueKind
@@ -25,8 +26,7 @@ _MOST_STEPS = 12
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class FileEdits:
+class FileEdits(Struct, frozen=True):
     """The edits of one caller's file, disjoint, against its text in the index. `description`: what they do.
 
     `notes`: what the user must do or know besides.
@@ -132,8 +132,7 @@ def edits_without_argument(
     return FileEdits(file.path, edits, f"No longer pass `{name}` in {caller.name}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
+class _Task(Struct, frozen=True):
     """One secret for one caller, with where its value comes from, found before the argument goes."""
 
     passed: PassedSecret

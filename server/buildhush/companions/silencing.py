@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from buildhush.companions import layout
 from buildhush.companions.callers import Caller, CallerKind
@@ -25,8 +26,7 @@ _ITEM = re.compile(r"([ \t]*)-[ \t]")
 _STEPS = (CallerKind.WORKFLOW_ACTION, CallerKind.WORKFLOW_RUN)
 
 
-@dataclass(frozen=True, slots=True)
-class Comments:
+class Comments(Struct, frozen=True):
     """The silencing comments of one text. `everywhere` and `by_line` (0-based): reason by rule."""
 
     starts: tuple[int, ...]

@@ -7,14 +7,14 @@ the place where it is written; `shared` says so, because an edit there changes m
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from buildhush.text.source_map import MappedText
 from buildhush.text.spans import Span
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scalar:
+class Scalar(Struct, frozen=True, eq=False):
     """A text. `span` covers its quotes; `content` maps each character back to the file.
 
     `style`: "plain", "single", "double", "block" (`|`, `>`), "template" (HCL with `${…}` in it, kept as written).
@@ -27,16 +27,14 @@ class Scalar:
     shared: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Null:
+class Null(Struct, frozen=True, eq=False):
     """Nothing is written, or `null`."""
 
     span: Span
     shared: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Opaque:
+class Opaque(Struct, frozen=True, eq=False):
     """An expression, or text that could not be read."""
 
     text: str
@@ -44,8 +42,7 @@ class Opaque:
     shared: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pair:
+class Pair(Struct, frozen=True, eq=False):
     """`key: value`. `span` covers both, without white space and comments behind them."""
 
     key: Scalar
@@ -54,8 +51,7 @@ class Pair:
     shared: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Mapping:
+class Mapping(Struct, frozen=True, eq=False):
     """Pairs in order, merged ones last and only where the mapping has no pair of its own with that key.
 
     `flow`: written with braces. `span` covers what is written at this place.
@@ -91,8 +87,7 @@ class Mapping:
         return tuple(pair for pair in self.pairs if not pair.shared)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Sequence:
+class Sequence(Struct, frozen=True, eq=False):
     """Items in order. `items_spans[i]` covers item i with its dash."""
 
     items: tuple[Value, ...]
@@ -105,13 +100,12 @@ class Sequence:
 Value = Scalar | Null | Opaque | Mapping | Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(Struct, frozen=True):
     """A file that was read: its top-level documents (YAML may have several), and where it could not be read."""
 
     text: str
     documents: tuple[Value, ...]
-    problems: tuple[Span, ...] = field(default=())
+    problems: tuple[Span, ...] = ()
 
     @property
     def root(self) -> Mapping | None:

@@ -8,7 +8,8 @@ word's length (times the pattern's for `#`, `%` and `/`), and no recursion: the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from buildhush.text.spans import Span
 
@@ -17,8 +18,7 @@ _MAXIMUM_LENGTH = 100_000
 _MAXIMUM_REPLACED = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class NameReference:
+class NameReference(Struct, frozen=True):
     """A variable named in a word: `span` covers `$X` or `${X…}`, `name_span` the name; offsets in the word's text."""
 
     name: str
@@ -26,8 +26,7 @@ class NameReference:
     name_span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Expansion:
+class Expansion(Struct, frozen=True):
     """`value`: the word as BuildKit passes it on, None when it refuses the word (`error` says why).
 
     `references` are all variables named anywhere in the word, also in operands that the values leave unused; `unset`
@@ -40,8 +39,7 @@ class Expansion:
     error: str | None = None
 
 
-@dataclass(slots=True)
-class _Frame:
+class _Frame(Struct):
     """An open quote or `${name<operator>…`. `closer`: the character that ends it, empty for the word itself."""
 
     closer: str

@@ -10,7 +10,8 @@ lines, which are always one node.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from buildhush.dockerfile.lexer import BYTE_ORDER_MARK, escape_of, read_directives
 from buildhush.dockerfile.nodes import Dockerfile, Node, Trivia
@@ -18,8 +19,7 @@ from buildhush.dockerfile.parser import newline_of, parse, read_node
 from buildhush.text.spans import Edit
 
 
-@dataclass(frozen=True, slots=True)
-class Reparse:
+class Reparse(Struct, frozen=True):
     """The new tree and what it cost.
 
     `first` and `count` are the place of the nodes in the new tree that were made anew; `read` counts the calls that

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from buildhush.dockerfile.nodes import Directive
 from buildhush.text.source_map import MappedText
@@ -46,8 +47,7 @@ _WORD_PIECE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LogicalLine:
+class LogicalLine(Struct, frozen=True):
     """The first line of an instruction joined with its continuations, leading white space removed.
 
     `text` is what BuildKit calls the line. The starts map it to the node's text as in `MappedText`. `end` is the
@@ -348,8 +348,7 @@ def dequoted(text: str, escape: str) -> str:
     return text if in_double else "".join(result)
 
 
-@dataclass(frozen=True, slots=True)
-class HeredocMarker:
+class HeredocMarker(Struct, frozen=True):
     """`<<NAME` at `start` up to `end` of the logical line. `expands` is BuildKit's view: no quote in the delimiter."""
 
     name: str

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from buildhush.dockerfile.nodes import Flag, Mount, MountOption, Problem
 from buildhush.text.source_map import MappedText, identity
@@ -51,8 +52,7 @@ _DECIMAL = re.compile(r"[0-9]+")
 _MAXIMUM = 2**32 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
+class _Field(Struct, frozen=True):
     """One CSV field: its text without CSV quotes and where it stands in the flag's value."""
 
     text: str

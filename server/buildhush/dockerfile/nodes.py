@@ -7,22 +7,20 @@ Grammar: BuildKit's dockerfile2llb, parser and instructions packages.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from buildhush.text.source_map import MappedText
 from buildhush.text.spans import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Something BuildKit would refuse, or that we could not read; `span` is relative to the node."""
 
     span: Span
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """One word of an instruction.
 
     `text` is the word as written with continuations removed (quotes and backslashes are kept, `${X}` is not expanded);
@@ -34,8 +32,7 @@ class Word:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(Struct, frozen=True):
     """`--name=value` before the arguments; value is None for a bare `--name`."""
 
     name: str
@@ -46,8 +43,7 @@ class Flag:
     mapped_value: MappedText | None
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """KEY=VALUE of ENV, LABEL and ARG: `value` is None for `ARG KEY`, `equals` False for the `ENV key value` form."""
 
     key: Word
@@ -56,8 +52,7 @@ class Pair:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Heredoc:
+class Heredoc(Struct, frozen=True):
     """`<<NAME` … `NAME`.
 
     `body` is the text BuildKit hands on (tabs stripped for `<<-`), mapped to the node. `quoted`: the delimiter was
@@ -74,8 +69,7 @@ class Heredoc:
     end_span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class MountOption:
+class MountOption(Struct, frozen=True):
     """One CSV field of `--mount=`; `key` in lower case, `value` None for a bare key. Spans are relative to the node."""
 
     key: str
@@ -85,8 +79,7 @@ class MountOption:
     value_span: Span | None
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(Struct, frozen=True):
     """One `--mount=` of a RUN with BuildKit's defaults filled in (FACTS section 3).
 
     `id`: secret: id, or source, or basename of target; ssh: "default"; cache: id or cleaned target. `target` is as
@@ -117,15 +110,13 @@ class Mount:
         return next((option for option in reversed(self.options) if option.key in keys), None)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Trivia:
+class Trivia(Struct, frozen=True, eq=False):
     """Blank lines, comments and parser directives between instructions, with their line ends."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Instruction:
+class Instruction(Struct, frozen=True, eq=False, kw_only=True):
     """What every instruction has.
 
     `text`: exactly the document's characters, from the start of its first line to behind its last line end (heredoc
@@ -150,16 +141,14 @@ class Instruction:
         return next((flag for flag in reversed(self.flags) if flag.name == name), None)
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class From(Instruction):
+class From(Instruction, frozen=True, eq=False, kw_only=True):
     """FROM: `image` as written (None when missing), `alias` behind AS; stage names compare in lower case."""
 
     image: Word | None
     alias: Word | None
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Run(Instruction):
+class Run(Instruction, frozen=True, eq=False, kw_only=True):
     """RUN.
 
     `exec_form`: the JSON array's strings, else None. `script`: the text that the shell gets: the arguments, followed
@@ -174,8 +163,7 @@ class Run(Instruction):
     interpreter: str | None
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Copy(Instruction):
+class Copy(Instruction, frozen=True, eq=False, kw_only=True):
     """COPY and ADD: `sources` without heredocs, `destination` None when missing. Heredoc sources: see `heredocs`."""
 
     sources: tuple[Word, ...]
@@ -183,15 +171,13 @@ class Copy(Instruction):
     from_stage: Word | None
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Assignment(Instruction):
+class Assignment(Instruction, frozen=True, eq=False, kw_only=True):
     """ARG, ENV and LABEL."""
 
     pairs: tuple[Pair, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Command(Instruction):
+class Command(Instruction, frozen=True, eq=False, kw_only=True):
     """CMD, ENTRYPOINT, SHELL, and HEALTHCHECK's CMD: `exec_form` the JSON strings or None for the shell form.
 
     `command`: the text of the shell form (for HEALTHCHECK behind CMD), mapped to the node; None for the exec form or
@@ -202,8 +188,7 @@ class Command(Instruction):
     command: MappedText | None
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Onbuild(Instruction):
+class Onbuild(Instruction, frozen=True, eq=False, kw_only=True):
     """ONBUILD: `trigger` is the instruction behind it, None when missing.
 
     The trigger's spans are relative to *this* node, so its `text` is this node's; it shares the heredocs, and its
@@ -213,8 +198,7 @@ class Onbuild(Instruction):
     trigger: Instruction | None
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Simple(Instruction):
+class Simple(Instruction, frozen=True, eq=False, kw_only=True):
     """USER, WORKDIR, EXPOSE, VOLUME, STOPSIGNAL, MAINTAINER and unknown instructions: just words."""
 
     words: tuple[Word, ...]
@@ -224,8 +208,7 @@ class Simple(Instruction):
 Node = Trivia | Instruction
 
 
-@dataclass(frozen=True, slots=True)
-class Directive:
+class Directive(Struct, frozen=True):
     """`# name=value` at the top of the file; spans are absolute."""
 
     name: str
@@ -234,8 +217,7 @@ class Directive:
     value_span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Dockerfile:
+class Dockerfile(Struct, frozen=True, eq=False):
     """A whole file: nodes in order, covering every character; `starts[i]` is where node i begins (code points).
 
     `escape` is the escape character in force. `newline` is the line end to write: the first one found, else a line
@@ -248,7 +230,7 @@ class Dockerfile:
     directives: tuple[Directive, ...]
     escape: str
     newline: str
-    _index: dict[int, int] = field(default_factory=dict, repr=False)
+    _index: dict[int, int] = field(default_factory=dict)
 
     @property
     def instructions(self) -> tuple[Instruction, ...]:

@@ -17,8 +17,9 @@ Facts are from moby/buildkit, frontend/dockerfile/dockerfile2llb/convert.go (v0.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
+
+from msgspec import Struct
 
 from buildhush.dockerfile.expansion import expand
 from buildhush.dockerfile.nodes import Assignment, Dockerfile, From, Instruction, Onbuild, Pair
@@ -53,8 +54,7 @@ class VariableKind(Enum):
     BUILDER = "builder"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Variable:
+class Variable(Struct, frozen=True, eq=False):
     """One variable as an instruction sees it.
 
     `value` is what the file alone gives it, None when that depends on a build arg, the base image or the builder.
@@ -71,7 +71,7 @@ class Variable:
     pair: Pair | None
     global_node: Assignment | None = None
     global_pair: Pair | None = None
-    shadows: Variable | None = field(default=None, repr=False)
+    shadows: Variable | None = None
 
 
 Variables = Mapping[str, Variable]

@@ -10,8 +10,9 @@ the text, so it is one pass over the instructions.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import Enum
+
+from msgspec import Struct, field
 
 from buildhush.dockerfile.expansion import expand
 from buildhush.dockerfile.nodes import Assignment, Copy, Dockerfile, From, Instruction, Onbuild, Run
@@ -26,8 +27,7 @@ class UseKind(Enum):
     MOUNT = "mount"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class StageUse:
+class StageUse(Struct, frozen=True, eq=False):
     """One reference of a stage to a stage or an image.
 
     `stage` is the index of the stage meant, None for an image or a name that BuildKit refuses (`valid` is False then).
@@ -42,8 +42,7 @@ class StageUse:
     valid: bool = True
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Stage:
+class Stage(Struct, frozen=True, eq=False):
     """One FROM and what follows it.
 
     `name` is in lower case, None without AS. `instructions` are those behind the FROM. `base` is the index of the
@@ -69,8 +68,7 @@ class Stage:
         return (self.from_instruction, *self.instructions)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class StageGraph:
+class StageGraph(Struct, frozen=True, eq=False):
     """All stages in order. `preamble` are the instructions before the first FROM, of which BuildKit allows ARG only.
 
     `needed` are the indices of the stages that the last one needs, itself included.
@@ -79,7 +77,7 @@ class StageGraph:
     preamble: tuple[Instruction, ...]
     stages: tuple[Stage, ...]
     needed: frozenset[int]
-    _owners: dict[int, int] = field(default_factory=dict, repr=False)
+    _owners: dict[int, int] = field(default_factory=dict)
 
     @property
     def exported(self) -> Stage | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
 from typing import Any
+
+from msgspec import Struct
 
 
 def same_structure(left: Any, right: Any) -> bool:
@@ -17,10 +18,10 @@ def same_structure(left: Any, right: Any) -> bool:
         return False
     if isinstance(left, tuple):
         return len(left) == len(right) and all(map(same_structure, left, right))
-    if is_dataclass(left):
+    if isinstance(left, Struct):
         return all(
-            same_structure(getattr(left, each.name), getattr(right, each.name))
-            for each in fields(left)
-            if not each.name.startswith("_")
+            same_structure(getattr(left, name), getattr(right, name))
+            for name in left.__struct_fields__
+            if not name.startswith("_")
         )
     return bool(left == right)

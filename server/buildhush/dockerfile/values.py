@@ -10,7 +10,8 @@ second opinion in the tests, which also state the differences.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from buildhush.dockerfile import expansion
 from buildhush.dockerfile.nodes import (
@@ -37,8 +38,7 @@ _EXPANDED_FLAGS = {
 _NOT_EXPANDED = ("MAINTAINER", "ONBUILD")
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A variable named in an instruction: `span` covers `$X` or `${X…}`, `name_span` the name; relative to the node."""
 
     name: str

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from buildhush.flow.expansion import Operand
 from buildhush.flow.symbols import is_known
 from buildhush.flow.taint import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """One option as given: `name` with its dashes, `value` None when it takes none; `word` is the whole argument."""
 
     name: str
@@ -19,8 +19,7 @@ class Option:
     word: Operand
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
+class Arguments(Struct, frozen=True):
     """The arguments of one command, in order."""
 
     options: tuple[Option, ...]

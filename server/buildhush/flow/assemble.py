@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from buildhush.dockerfile.expansion import references as word_names
 from buildhush.dockerfile.nodes import Assignment, Copy, Dockerfile, Instruction, Onbuild, Run

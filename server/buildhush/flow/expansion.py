@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from buildhush.flow.machine import Capture, Context, Files
 from buildhush.flow.state import State
@@ -72,8 +73,7 @@ _HARMLESS_TAILS = frozenset(
 _BRACES = re.compile(r"\{([^{}\s]*,[^{}\s]*)\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Operand:
+class Operand(Struct, frozen=True):
     """One argument after expansion. `span`: in offsets of the script being run (not yet of the RUN's own)."""
 
     value: Value

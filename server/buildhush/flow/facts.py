@@ -7,8 +7,9 @@ build succeeds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from buildhush.dockerfile.nodes import Assignment, Copy, Dockerfile, From, Instruction, Mount, Pair, Run, Word
 from buildhush.dockerfile.stages import Stage, StageGraph
@@ -17,8 +18,7 @@ from buildhush.shell import ir
 from buildhush.text.spans import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A range inside an instruction; `span` is relative to the instruction's text."""
 
     node: Instruction
@@ -55,8 +55,7 @@ class Sink(str, Enum):
     PROVENANCE = "provenance"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """One secret. `name`: secret id, ARG/ENV name, file path, or the kind of a literal; never its value.
 
     `reason` says why it is held to be a secret, as half a sentence ("its name ends in TOKEN").
@@ -69,16 +68,14 @@ class Source:
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
+class Hop(Struct, frozen=True):
     """One step of a secret's way, for the trail."""
 
     place: Place
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Removal:
+class Removal(Struct, frozen=True):
     """A later instruction that deletes the file. `span` covers the deleting command."""
 
     run: Run
@@ -86,8 +83,7 @@ class Removal:
     command: ir.Simple | None
 
 
-@dataclass(frozen=True, slots=True)
-class ToolStore:
+class ToolStore(Struct, frozen=True):
     """A command's own credential store: which command, which entry of the knowledge, the words that matched `{N}`."""
 
     command: str
@@ -103,8 +99,7 @@ class Area(str, Enum):
     CACHE = "cache"
 
 
-@dataclass(frozen=True, slots=True)
-class FileWrite:
+class FileWrite(Struct, frozen=True):
     """A file that holds the secret's bytes when a RUN succeeds.
 
     `path`: absolute, normalised; one made of an unknown variable keeps `$NAME` as written. `shown_path`: the path for
@@ -141,8 +136,7 @@ class FileWrite:
     key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LogWrite:
+class LogWrite(Struct, frozen=True):
     """A command whose output shows the secret in the build log.
 
     `how`: "prints" (echo, cat …), "trace" (set -x, bash -x), "verbose" (an option like curl -v), "environment"
@@ -159,16 +153,14 @@ class LogWrite:
     command: ir.Simple | None
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(Struct, frozen=True):
     """An instruction that reads an ARG or ENV variable: `places` are the references (empty: only its environment)."""
 
     node: Instruction
     places: tuple[Place, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SecretVariable:
+class SecretVariable(Struct, frozen=True):
     """An ARG or ENV that carries a secret.
 
     `stage` is None for an ARG before the first FROM that no stage redeclares. `pair`: the KEY[=VALUE]. `readers`: RUNs
@@ -190,8 +182,7 @@ class SecretVariable:
     global_declaration: Assignment | None
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigValue:
+class ConfigValue(Struct, frozen=True):
     """A LABEL, CMD, ENTRYPOINT, HEALTHCHECK, EXPOSE … whose text in the image config holds the secret."""
 
     node: Instruction
@@ -202,8 +193,7 @@ class ConfigValue:
     sinks: tuple[Sink, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LiteralSecret:
+class LiteralSecret(Struct, frozen=True):
     """A credential written into the file itself; `kind` names its format ("GitHub token"), never the value."""
 
     node: Instruction
@@ -215,8 +205,7 @@ class LiteralSecret:
     certain: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class CopiedSecret:
+class CopiedSecret(Struct, frozen=True):
     """A COPY or ADD that brings a secret file of the build context into a layer.
 
     `path`: the source as written. `through`: secret files of the context that a folder source takes along (empty when
@@ -237,8 +226,7 @@ class CopiedSecret:
     trail: tuple[Hop, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class BoundSecret:
+class BoundSecret(Struct, frozen=True):
     """A bind mount of a secret file of the build context."""
 
     run: Run
@@ -251,8 +239,7 @@ class BoundSecret:
     trail: tuple[Hop, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StageCrossing:
+class StageCrossing(Struct, frozen=True):
     """A COPY --from, a FROM or a `--mount=from=` write that carries a leak into an exported stage.
 
     `paths`: the tainted files that are carried, as they are called in the stage they come from, `origin_stage`.
@@ -270,8 +257,7 @@ class StageCrossing:
     trail: tuple[Hop, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SecretMount:
+class SecretMount(Struct, frozen=True):
     """A secret mount in use.
 
     `path`: absolute path of the file in the RUN, None when it only sets `mount.env`. `used`: a command of the RUN
@@ -287,8 +273,7 @@ class SecretMount:
     user: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class MountProblem:
+class MountProblem(Struct, frozen=True):
     """A mount, or a read of a secret path, that can't work as it is written.
 
     `kind`: "grammar" (BuildKit refuses it), "no-such-mount" (a path read that no mount gives), "unreadable" (USER
@@ -303,8 +288,7 @@ class MountProblem:
     suggestion: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class TaintedWord:
+class TaintedWord(Struct, frozen=True):
     """A variable or path that carries a secret, for semantic tokens and hovers: `what` is "variable" or "path"."""
 
     place: Place
@@ -312,8 +296,7 @@ class TaintedWord:
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class BuildSecret:
+class BuildSecret(Struct, frozen=True):
     """A secret that a caller of `docker build` must pass, as a mount names it."""
 
     id: str
@@ -322,8 +305,7 @@ class BuildSecret:
     required: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """All facts of one version of a Dockerfile, each tuple in document order.
 
     `followed_in_part`: RUNs whose script is larger or deeper than the flow follows.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
+
+from msgspec import Struct
 
 from buildhush.flow.taint import Root
 
@@ -21,8 +22,7 @@ class Storage(Enum):
     DEVICE = "device"  # /dev/null and its like.
 
 
-@dataclass(frozen=True, slots=True)
-class MountedPath:
+class MountedPath(Struct, frozen=True):
     """One mount of the RUN: absolute target, storage, and for a secret its id, for a cache its id.
 
     `readable` is False for a secret file that the USER in force can't open (mode 0400, uid 0).
@@ -34,8 +34,7 @@ class MountedPath:
     readable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class InputVariable:
+class InputVariable(Struct, frozen=True):
     """A variable that exists when the script starts; `text` None: not known. `root`: the secret that it carries."""
 
     name: str
@@ -43,16 +42,14 @@ class InputVariable:
     root: Root | None
 
 
-@dataclass(frozen=True, slots=True)
-class InputFile:
+class InputFile(Struct, frozen=True):
     """A file that holds a secret when the script starts (from an earlier instruction, a cache or a bind mount)."""
 
     path: str
     root: Root
 
 
-@dataclass(frozen=True, slots=True)
-class ShellOptions:
+class ShellOptions(Struct, frozen=True):
     """How the shell was started: SHELL, a heredoc's `#!` line, or the default /bin/sh.
 
     `is_posix`: a shell that is read here; PowerShell, cmd and other interpreters are opaque. `is_bash`: `$(< file)`
@@ -74,8 +71,7 @@ class HasInput(Protocol):
         """The variable as a RUN sees it."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunInputs:
+class RunInputs(Struct, frozen=True):
     """All that a RUN's summary depends on besides its script.
 
     `stage_variables`: ARG and ENV in force; `mounted_variables`: those of `env=` mounts, which win.

@@ -8,7 +8,9 @@ failing RUN commits no layer (FACTS.md section 2). What single commands do to fi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from buildhush.flow.expansion import ANY_VARIABLE, Expander, Operand
 from buildhush.flow.inputs import RunInputs, Storage
@@ -53,8 +55,7 @@ LOG_PATHS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One command about to run: its name, its operands without the name, and where.
 
     `span` is the whole command, in offsets of the RUN's own script; `command` its IR when that is the RUN's own text.

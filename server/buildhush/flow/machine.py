@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from buildhush.flow.inputs import RunInputs, Storage
 from buildhush.flow.state import FileEntry, State, WriteRecord
@@ -18,18 +20,15 @@ MAX_FILES = 500
 SECRETS_FOLDER = "/run/secrets"
 
 
-@dataclass(frozen=True, slots=True)
-class LogTarget:
+class LogTarget(Struct, frozen=True):
     """Standard output or error of the RUN: the build log."""
 
 
-@dataclass(frozen=True, slots=True)
-class NullTarget:
+class NullTarget(Struct, frozen=True):
     """Output that goes nowhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileTarget:
+class FileTarget(Struct, frozen=True):
     """Output that goes into a file. `span` is the word that names it."""
 
     path: str
@@ -38,8 +37,7 @@ class FileTarget:
     redirect: ir.Redirect | None
 
 
-@dataclass(slots=True)
-class Capture:
+class Capture(Struct):
     """Output that a substitution or a pipe takes up; `texts` holds None for every piece that is not known.
 
     `names`: the secret variables of which it holds `NAME=value` lines (the output of env).
@@ -50,8 +48,7 @@ class Capture:
     names: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
-class InputTarget:
+class InputTarget(Struct, frozen=True):
     """A descriptor opened for reading."""
 
     taints: Taints
@@ -62,24 +59,21 @@ LOG = LogTarget()
 NULL = NullTarget()
 
 
-@dataclass(slots=True)
-class Frame:
+class Frame(Struct):
     """Where `exit` leaves to: a shell or a subshell. States that left it, by whether the status was zero."""
 
     succeeded: list[State] = field(default_factory=list)
     failed: list[State] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class LoopFrame:
+class LoopFrame(Struct):
     """Where `break` and `continue` (or, for a function, `return`) leave to."""
 
     left: list[State] = field(default_factory=list)
     left_failing: list[State] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Nesting:
+class Nesting(Struct, frozen=True):
     """How spans of a nested script (`sh -c '…'`, eval, a trap) map to the script that holds it.
 
     `shift`: add it when the nested text stands there unchanged; None: every span becomes `whole`.
@@ -93,8 +87,7 @@ class Nesting:
         return self.whole if self.shift is None else span.shifted(self.shift)
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """What a command inherits: descriptors, standard input, positional parameters, and where it may leave to.
 
     `conditional`: in a condition or left of `&&`/`||`, where errexit does nothing. `nesting`: from the innermost
@@ -134,8 +127,7 @@ def placed(context: Context) -> Context:
     return replace(context, nesting=()) if context.nesting else context
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """The states in which a command may leave: with status zero and with another one; None: it can't.
 
     Both may be the same object: who goes on with one and keeps the other must copy.
@@ -145,8 +137,7 @@ class Outcome:
     fail: State | None
 
 
-@dataclass(frozen=True, slots=True)
-class LogRecord:
+class LogRecord(Struct, frozen=True):
     """A secret shown in the build log; spans in offsets of the RUN's script."""
 
     span: Span
@@ -156,8 +147,7 @@ class LogRecord:
     command: ir.Simple | None
 
 
-@dataclass(slots=True)
-class Evidence:
+class Evidence(Struct):
     """What the interpreter saw on the way, over all paths. Spans are in offsets of the RUN's own script.
 
     `read_records`: the write records whose file a later command names, by identity. `removed_paths`: every path that a

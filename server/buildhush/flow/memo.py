@@ -7,7 +7,8 @@ once there are many of them, so nothing grows.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from buildhush.dockerfile.nodes import Dockerfile, Instruction, Onbuild
 from buildhush.dockerfile.values import Reference
@@ -24,8 +25,7 @@ from buildhush.text.spans import Span
 _SPARE = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """One instruction's step, as it was taken.
 
     `before`: the state in front. `is_reusable`: it depends on that state alone. `speaks`: a fact follows from it.
@@ -39,8 +39,7 @@ class Taken:
     literals: tuple[tuple[Span, str, bool, bool], ...]
 
 
-@dataclass(slots=True)
-class Memo:
+class Memo(Struct):
     """Results for the nodes of a document, shared by the memos of its versions; the counters are of one version.
 
     An entry says what it was made from, so one that another version made is checked like any other.

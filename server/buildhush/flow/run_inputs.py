@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from buildhush.dockerfile.nodes import Mount, Run
 from buildhush.flow.facts import Certainty, Hop, Place, Source, SourceKind
@@ -21,8 +23,7 @@ _BASH_AS_SH = ("fedora", "centos", "rockylinux", "almalinux", "amazonlinux", "or
 _SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh"))
 
 
-@dataclass(frozen=True, slots=True)
-class Origins:
+class Origins(Struct, frozen=True):
     """What the roots of one RUN's taints mean: sources and the trail up to the start of the script."""
 
     run: Run

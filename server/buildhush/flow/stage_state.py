@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from buildhush.dockerfile.nodes import Assignment, Pair
 from buildhush.flow.facts import Hop, Source
@@ -11,8 +12,7 @@ from buildhush.flow.inputs import InputFile, InputVariable, ShellOptions
 from buildhush.flow.taint import Root, RootKind
 
 
-@dataclass(frozen=True, slots=True)
-class StageVariable:
+class StageVariable(Struct, frozen=True):
     """An ARG or ENV in force. `text`: its value as far as it is known. `secrets`: what it carries, with the trail.
 
     `is_argument`: an ARG, which ends with its stage. `node`, `pair`: the declaration.
@@ -33,8 +33,7 @@ class StageVariable:
         return InputVariable(self.name, self.text, root)
 
 
-@dataclass(frozen=True, slots=True)
-class StageFile:
+class StageFile(Struct, frozen=True):
     """A file in the stage's layers (or a cache) that holds secrets. `trail` ends where it was last written.
 
     `of_context`: it was copied from the build context, so its own COPY reports it.
@@ -52,8 +51,7 @@ class StageFile:
         return InputFile(self.path, Root(RootKind.FILE, self.path))
 
 
-@dataclass(frozen=True, slots=True)
-class StageState:
+class StageState(Struct, frozen=True):
     """The state between two instructions. Immutable; an instruction that changes nothing gives the same object back.
 
     `folder`: WORKDIR, absolute. `user`: USER as written, None for the base image's own. `hidden` files were deleted by

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from buildhush.flow.symbols import symbol
 from buildhush.flow.taint import CLEAN, Taints
@@ -12,8 +13,7 @@ from buildhush.shell import ir
 from buildhush.text.spans import Span
 
 
-@dataclass(frozen=True, slots=True)
-class WriteRecord:
+class WriteRecord(Struct, frozen=True):
     """Which command put a secret into a file. Spans are in offsets of the script text.
 
     `via`: "redirect", "copy", "tool", "name" (the secret is part of the file's name), "edit" (changed in place).
@@ -35,16 +35,14 @@ class WriteRecord:
     is_side_effect: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FileEntry:
+class FileEntry(Struct, frozen=True):
     """A file that may hold secrets; `record` is None for one that held them before the script began."""
 
     taints: Taints
     record: WriteRecord | None
 
 
-@dataclass(slots=True)
-class State:
+class State(Struct):
     """Where a script stands on one path through it: copied at every fork, joined where paths meet.
 
     `files` holds only files that may hold a secret; `links` symbolic links by path; `functions` bodies by name;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from buildhush.dockerfile.nodes import Assignment, Pair
 from buildhush.dockerfile.stages import Stage
@@ -24,8 +24,7 @@ from buildhush.flow.stage_state import StageFile, StageState
 from buildhush.flow.summary import RunSummary
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(Struct, frozen=True):
     """An ARG or ENV pair that carries a secret, before its readers are known."""
 
     node: Assignment
@@ -39,8 +38,7 @@ class Declared:
     in_onbuild: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """What one instruction contributes. Sinks and later removals are filled in when the whole file is known."""
 
     after: StageState

@@ -7,8 +7,9 @@ instructions ties to what they mean there. So it can be reused as long as the in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from buildhush.dockerfile.nodes import Run
 from buildhush.flow.handlers import HANDLERS, by_knowledge
@@ -79,8 +80,7 @@ _READS_NOTHING = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TaintedFile:
+class TaintedFile(Struct, frozen=True):
     """A file of the stage or of a cache that holds a secret when the RUN has succeeded. Spans in script offsets."""
 
     path: str
@@ -92,8 +92,7 @@ class TaintedFile:
     temporary_variable: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class RunSummary:
+class RunSummary(Struct, frozen=True):
     """What one RUN does with secrets. All spans are in offsets of the RUN's script text (exec form: of the node).
 
     `removed`: input files that are gone on every path on which it succeeds, with the span of the deleting command.

@@ -7,8 +7,9 @@ with the same root are the same element, and the first one's steps are kept.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from enum import Enum
+
+from msgspec import Struct
 
 from buildhush.text.spans import Span
 
@@ -22,28 +23,34 @@ class RootKind(Enum):
     FILE = "file"  # A file that held a secret when the RUN began; `name` is its key in the build's file table.
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(Struct, frozen=True):
     """The start of a taint, by name: what it means is looked up where the RUN stands, so summaries can be reused."""
 
     kind: RootKind
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One hop inside a script; `span` in offsets of the script text."""
 
     span: Span
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Taint:
+class Taint(Struct, frozen=True):
     """One secret in one value."""
 
     root: Root
-    steps: tuple[Step, ...] = field(default=(), compare=False)
+    steps: tuple[Step, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Taint) and self.root == other.root
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.root)
 
     def through(self, span: Span, message: str) -> Taint:
         """The same secret after one more hop; long ways keep their first and last hops."""
@@ -71,8 +78,7 @@ def union(many: Iterable[Taints]) -> Taints:
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Struct, frozen=True):
     """An abstract string: symbolic text and the secrets in it.
 
     `text` holds known characters, and a symbol (`flow.symbols`) for every part that is not known, so that the same

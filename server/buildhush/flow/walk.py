@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from buildhush.dockerfile.expansion import expand
 from buildhush.dockerfile.nodes import (
@@ -83,8 +85,7 @@ MAX_REMEMBERED = 8_000
 _NOWHERE = StageState()
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(Struct, frozen=True):
     """An instruction from which a fact follows, in its stage of this version."""
 
     node: Instruction
@@ -93,8 +94,7 @@ class Located:
     literals: tuple[tuple[Span, str, bool, bool], ...]
 
 
-@dataclass(slots=True)
-class Walk:
+class Walk(Struct):
     """One pass over a Dockerfile. `touching`: the instructions from which a fact follows, in document order."""
 
     tree: Dockerfile

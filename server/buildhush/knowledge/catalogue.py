@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import cache
 from itertools import product
 from pkgutil import get_data
 from types import MappingProxyType
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from buildhush.knowledge.commands import CommandKnowledge, Output, Printing, Store, StoredFile, Undo
 

@@ -6,9 +6,10 @@ Facts: FACTS.md section 5 and real builds; an entry whose fact was not observed 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from msgspec import Struct
 
 
 class Output(Enum):
@@ -22,8 +23,7 @@ class Output(Enum):
     ENVIRONMENT = "environment"  # env, printenv, export -p, declare -p
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
+class StoredFile(Struct, frozen=True):
     """A file that a command keeps a credential in.
 
     `path`: starts with `~/` (HOME of the user in force), `./` (current directory), `/`, or `$VARIABLE/` (`default` then
@@ -40,8 +40,7 @@ class StoredFile:
     certain: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(Struct, frozen=True):
     """A form of a command that writes a credential to a file of its own.
 
     `when`: the words of the subcommand, in order, options between them skipped; a word may hold `*` as a glob;
@@ -69,8 +68,7 @@ class Store:
     advice: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Printing:
+class Printing(Struct, frozen=True):
     """Options or subcommands that make a command print a credential that it was given.
 
     `when` and `options` as in `Store`; `credential` as in
@@ -84,8 +82,7 @@ class Printing:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Undo:
+class Undo(Struct, frozen=True):
     """A form that removes what a `Store` wrote (`docker logout`, `npm config delete`); fields as in `Store`."""
 
     when: tuple[str, ...]
@@ -93,8 +90,7 @@ class Undo:
     options: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CommandKnowledge:
+class CommandKnowledge(Struct, frozen=True):
     """One command.
 
     `valued`: options that take their value from the next word (`-o`, `--output`), so that operands are counted right.

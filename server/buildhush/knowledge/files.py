@@ -7,9 +7,10 @@ takes them (`*.pem`, `id_*`, `.env*`) and variables; it may name a file of the b
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
+
+from msgspec import Struct
 
 from buildhush.knowledge.names import classify_name, split_words
 
@@ -29,8 +30,7 @@ FileKind = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class FileVerdict:
+class FileVerdict(Struct, frozen=True):
     """What a path says. `certain`: the name is used for nothing else; False when it may hold no secret (.npmrc).
 
     `reason`: half a sentence for a message. `kind`: for people. When `secret` is False it is "look-alike" for a name

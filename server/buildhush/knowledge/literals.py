@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any
+
+from msgspec import Struct
 
 from buildhush.knowledge.names import classify_name
 from buildhush.knowledge.placeholders import is_placeholder, is_reference, looks_random
 from buildhush.text.spans import Span
 
 
-@dataclass(frozen=True, slots=True)
-class LiteralFinding:
+class LiteralFinding(Struct, frozen=True):
     """A credential that stands in a text. `span`: the secret part only. `kind`: for people, such as "GitHub token".
 
     `certain`: a format of its own (a token's prefix, a URL's password); False when the words around it say so.
@@ -57,8 +57,7 @@ def hushed(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class _Format:
+class _Format(Struct, frozen=True):
     """A token format: `hints` (one of them must occur), our own `pattern`, and detect-secrets' plugin that confirms."""
 
     kind: str

@@ -10,12 +10,12 @@ Facts: FACTS.md section 4: what people complained of as false alarms and as miss
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class NameVerdict:
+
+class NameVerdict(Struct, frozen=True):
     """What a name says.
 
     `secret`: the name alone is enough. `value_decides`: the name fits a secret but also much that is none (GPG_KEY,

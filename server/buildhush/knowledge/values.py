@@ -8,8 +8,9 @@ the rest a value says nothing, and the name decides. No verdict carries the valu
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from buildhush.knowledge.literals import LiteralFinding, find_literals, hushed
 from buildhush.knowledge.names import NameVerdict, classify_name, split_words
@@ -36,8 +37,7 @@ ValueKind = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class ValueVerdict:
+class ValueVerdict(Struct, frozen=True):
     """What a value says. `secret` None: nothing, the name decides. `span`: the secret part, offsets in the value given.
 
     `literal`: for known tokens and URL credentials, what it is ("GitHub token").
@@ -50,8 +50,7 @@ class ValueVerdict:
     literal: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What a name and its value say together.
 
     `certain`: the value is of a known format; otherwise the name makes it likely. `reason`: half a sentence without the

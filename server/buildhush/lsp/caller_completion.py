@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
+from msgspec import Struct
 
 from buildhush.companions.callers import Caller, CallerFile, CallerKind
 from buildhush.companions.compose_secrets import read_compose_secrets
@@ -36,8 +36,7 @@ _COMMENT = re.compile(r"\s*#")
 _COMMAND_KINDS = (CallerKind.SCRIPT, CallerKind.MAKEFILE, CallerKind.WORKFLOW_RUN, CallerKind.GITLAB)
 
 
-@dataclass(frozen=True, slots=True)
-class _Attempt:
+class _Attempt(Struct, frozen=True):
     """What is put around the word so that the file reads, and what an offer gets behind it."""
 
     before: str = ""
@@ -57,8 +56,7 @@ _ATTEMPTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Slot:
+class _Slot(Struct, frozen=True):
     """The caret's place: what stands there, before and behind the caret; who names it, or all callers of the file."""
 
     kind: str

@@ -7,14 +7,14 @@ Names: `ClientCapabilities` of the Language Server Protocol 3.17 and 3.18.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 ENCODINGS = ("utf-8", "utf-16", "utf-32")
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(Struct, frozen=True):
     """`encoding`: the unit of columns, agreed on at start. The rest: what may be sent to this client."""
 
     name: str = ""

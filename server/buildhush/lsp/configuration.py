@@ -10,12 +10,13 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
+from msgspec import Struct
+from msgspec.structs import replace
 from pygls import uris
 
 from buildhush.companions.dockerignore import ignore_files
@@ -287,8 +288,7 @@ class FolderContext:
         return self._listing
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(Struct, frozen=True):
     """A configuration, the files that it was read from, and until when it is believed without a look at them."""
 
     configuration: FileConfiguration

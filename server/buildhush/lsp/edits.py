@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
+from msgspec import Struct
 from pygls import uris
 
 from buildhush.lsp.documents import Document
@@ -25,8 +25,7 @@ _LONGEST_COMPARED = 20_000
 """Lines; longer texts are compared by their common start and end only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """What to do: edits of the Dockerfile as it is now, lines for files beside it, what callers must pass then."""
 
     edits: tuple[Edit, ...]
@@ -54,8 +53,7 @@ def flags_of(passes: Sequence[PassedSecret]) -> str:
     return "`" + " ".join(flags) + "`" if flags else "a `--secret` option"
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedFile:
+class ChangedFile(Struct, frozen=True):
     """The edits of one file. `document`: as it is open or on the disk, None when it is not there yet.
 
     `label`, `description`: what somebody reads who looks at the edits before they are made; `asks`: whether to wait for
@@ -125,8 +123,7 @@ def assembled(server: BuildhushServer, files: Sequence[ChangedFile]) -> types.Wo
     return types.WorkspaceEdit(document_changes=changes, change_annotations=annotations or None)
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(Struct, frozen=True):
     """Lines to append to one file beside the Dockerfile."""
 
     path: str

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from buildhush.dockerfile.nodes import (
     Assignment,
@@ -39,16 +40,14 @@ _NAME_TAKERS = frozenset({"read", "unset", "export", "readonly", "local", "decla
 _EXPANDED = frozenset({"ADD", "COPY", "USER", "WORKDIR", "EXPOSE", "VOLUME", "STOPSIGNAL"})
 
 
-@dataclass(frozen=True, slots=True)
-class Occurrence:
+class Occurrence(Struct, frozen=True):
     """A place that means a name; `span` in document offsets. `defines`: it gives the name its meaning or value."""
 
     span: Span
     defines: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Struct, frozen=True):
     """A stage, a variable or a secret id with all its places in document order. `kind`: a constant of this module."""
 
     kind: str
@@ -61,8 +60,7 @@ class Name:
         return tuple(each for each in self.occurrences if each.defines)
 
 
-@dataclass(frozen=True, slots=True)
-class _Mention:
+class _Mention(Struct, frozen=True):
     """A name in one instruction; `span` relative to it. `role`: stage, stage-use, arg, arg-value, env, use, secret …"""
 
     role: str
@@ -322,12 +320,12 @@ def _variables(text: str, root: object) -> Iterator[tuple[str, Span]]:
             piece = text[value.span.start : value.span.end]
             for name, span in dockerfile_expansions(piece):
                 yield name, span.shifted(value.span.start)
-        elif is_dataclass(value):
+        elif isinstance(value, Struct):
             if isinstance(value, ir.Simple):
                 yield from _named_operands(value)
             # `words` and `declared` of one command name the same assignments; they are told apart by their place.
             waiting.extend(
-                getattr(value, field.name) for field in fields(value) if field.name not in ("span", "name_span")
+                getattr(value, name) for name in value.__struct_fields__ if name not in ("span", "name_span")
             )
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from buildhush.companions.callers import Caller, CallerKind, PassedSecretUse, ValueKind
 from buildhush.companions.compose_secrets import read_compose_secrets, with_target
@@ -30,8 +31,7 @@ _NO_TEXT = re.compile(r"[-+\d._eExXoO]+|true|false|yes|no|on|off|null|y|n", re.I
 """What YAML takes for a number, a truth value or nothing when no quotes are around it."""
 
 
-@dataclass(frozen=True, slots=True)
-class SharedPlace:
+class SharedPlace(Struct, frozen=True):
     """A place in a file, without quotes around the name. `path`: the URI of a document that is in no file.
 
     `defines`: it gives the name its meaning.
@@ -42,8 +42,7 @@ class SharedPlace:
     defines: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SharedName:
+class SharedName(Struct, frozen=True):
     """A name, its places by file, and the one that was asked about. `dockerfiles`: those that it belongs to.
 
     `at_definition`: asked about at the compose file's own name for it, not at the builder's.
@@ -58,8 +57,7 @@ class SharedName:
     at_definition: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
+class _Item(Struct, frozen=True):
     """What a caller says. `span`: with quotes. `implied`: the value comes from something that has the same name."""
 
     text: str

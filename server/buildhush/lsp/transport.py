@@ -14,8 +14,9 @@ import queue
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 logger = logging.getLogger(__name__)
 
@@ -32,15 +33,13 @@ CHECK_EVERY = 2.0
 """Seconds between two looks at whether the client still lives."""
 
 
-@dataclass(frozen=True, slots=True)
-class Malformed:
+class Malformed(Struct, frozen=True):
     """A frame without a usable message in it."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class EndOfStream:
+class EndOfStream(Struct, frozen=True):
     """The client closed its side, maybe in the middle of a message."""
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from enum import Enum
+
+from msgspec import Struct
 
 from buildhush.flow.facts import Certainty, Facts, Hop, Place, Sink, Source
 from buildhush.text.spans import Edit
@@ -30,8 +31,7 @@ class Safety(str, Enum):
     UNSAFE = "unsafe"
 
 
-@dataclass(frozen=True, slots=True)
-class PassedSecret:
+class PassedSecret(Struct, frozen=True):
     """What a caller must pass once a fix is applied: `--secret id=ID,env=ENVIRONMENT` or `--secret id=ID,src=FILE`.
 
     `replaces_argument`: the build argument that the caller must no longer pass.
@@ -49,16 +49,14 @@ class PassedSecret:
         return f"--secret id={self.id}{source}"
 
 
-@dataclass(frozen=True, slots=True)
-class FileLine:
+class FileLine(Struct, frozen=True):
     """A line to append to a file beside the Dockerfile (created when missing), such as a .dockerignore entry."""
 
     file: str
     line: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(Struct, frozen=True):
     """One way to repair a finding.
 
     `edits`: disjoint, in absolute code-point offsets of the analysed text. `lines`: entries for files beside it.
@@ -73,8 +71,7 @@ class Fix:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One leak (or misuse), reported where the reader must act.
 
     `message` is one sentence without a final full stop that stands alone (some editors show nothing else); code in
@@ -90,11 +87,10 @@ class Finding:
     certainty: Certainty = Certainty.CERTAIN
     severity: Severity | None = None
     unnecessary: bool = False
-    subject: object = field(default=None, compare=False, repr=False)
+    subject: object = None
 
 
-@dataclass(frozen=True, slots=True)
-class Bad:
+class Bad(Struct, frozen=True):
     """An example that must report exactly this rule, once for each of `count`.
 
     `fixed`: the text after the preferred fix, None when there is no fix. `context`: secret files in the build context.
@@ -108,16 +104,14 @@ class Bad:
     also: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Good:
+class Good(Struct, frozen=True):
     """An example that looks bad and must report nothing."""
 
     text: str
     context: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CallerExample:
+class CallerExample(Struct, frozen=True):
     """An example of a rule whose findings stand in a file that builds a Dockerfile.
 
     `dockerfile`: the text of `Dockerfile` beside `file`. `bad`: whether `text` must report exactly this rule, once.
@@ -136,8 +130,7 @@ def no_fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:
     return ()
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A leak pattern.
 
     `callers`: examples instead of `examples`, for a rule about the files that build a Dockerfile.

@@ -33,7 +33,8 @@ Not reported: a COPY of clean siblings of the file, and files that the other sta
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from buildhush.dockerfile.nodes import Copy
 from buildhush.fixes.instructions import drop_instruction, drop_source

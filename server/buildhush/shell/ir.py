@@ -6,13 +6,12 @@ cannot read becomes `Opaque`, per command and never per script. Grammar: POSIX s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from buildhush.text.spans import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Struct, frozen=True):
     """Characters that stand for themselves, quotes and backslashes removed.
 
     `quoted`: inside quotes or escaped, so neither split nor globbed. `~` at the start of an unquoted word, and `*`,
@@ -24,8 +23,7 @@ class Literal:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """`$NAME`, `${NAME}`, `$1`, `$@`, `${NAME:-word}` …
 
     `operator` is "" or one of `:- - := = :? ? :+ + # ## % %% / // ^ ^^ , ,, : @`; `operand` is what follows it,
@@ -41,8 +39,7 @@ class Variable:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class CommandSubstitution:
+class CommandSubstitution(Struct, frozen=True):
     """`$(…)` or backticks. `$(< f)` is a body whose only command has no words and one `<` redirect."""
 
     body: Script
@@ -50,8 +47,7 @@ class CommandSubstitution:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessSubstitution:
+class ProcessSubstitution(Struct, frozen=True):
     """`<(…)` (`direction` "<") or `>(…)` (">")."""
 
     body: Script
@@ -59,8 +55,7 @@ class ProcessSubstitution:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
+class Arithmetic(Struct, frozen=True):
     """`$((…))`: a number; the variables in it are named but their bytes do not survive."""
 
     text: str
@@ -70,8 +65,7 @@ class Arithmetic:
 Part = Literal | Variable | CommandSubstitution | ProcessSubstitution | Arithmetic
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """One shell word before expansion; adjacent parts are glued."""
 
     parts: tuple[Part, ...]
@@ -84,8 +78,7 @@ class Word:
         return "".join(pieces) if len(pieces) == len(self.parts) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(Struct, frozen=True):
     """`NAME=word`, `NAME+=word` (`append`), `NAME[i]=word` (`name` without the subscript); arrays: all words."""
 
     name: str
@@ -95,8 +88,7 @@ class Assignment:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Redirect:
+class Redirect(Struct, frozen=True):
     """One redirection.
 
     `operator`: `> >> >| < <> <<< << <<- >& <& &> &>>`. `descriptor`: the number in front (None: the operator's own
@@ -112,8 +104,7 @@ class Redirect:
     named_descriptor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Simple:
+class Simple(Struct, frozen=True):
     """A simple command: assignments in front, words, redirects. No words: the assignments stay in the shell.
 
     `export`, `readonly`, `local`, `declare`, `typeset` and `unset` are simple commands too; their `NAME=word` operands
@@ -127,16 +118,14 @@ class Simple:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
+class Test(Struct, frozen=True):
     """`[[ … ]]` and `(( … ))`: only its words matter."""
 
     words: tuple[Word, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Pipeline:
+class Pipeline(Struct, frozen=True):
     """`! a | b |& c`: at least two commands, or one negated one."""
 
     commands: tuple[Node, ...]
@@ -144,8 +133,7 @@ class Pipeline:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class AndOr:
+class AndOr(Struct, frozen=True):
     """`left && right` or `left || right` (left-associative)."""
 
     operator: str
@@ -153,9 +141,12 @@ class AndOr:
     right: Node
     span: Span
 
+    def __hash__(self) -> int:
+        # A list of many commands is a deep tree, and hashing a deep one by its values would exhaust the stack.
+        return hash((self.operator, self.span))
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+
+class Sequence(Struct, frozen=True):
     """Commands one after the other (`;`, line end); `background[i]` when command i ended with `&`."""
 
     commands: tuple[Node, ...]
@@ -163,8 +154,7 @@ class Sequence:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class If:
+class If(Struct, frozen=True):
     """if/elif/else; branches are (condition, body) pairs."""
 
     branches: tuple[tuple[Node, Node], ...]
@@ -172,8 +162,7 @@ class If:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class For:
+class For(Struct, frozen=True):
     """`for NAME in words; do body; done`; `words` None means "$@". C-style `for ((…))` has name None."""
 
     name: str | None
@@ -182,8 +171,7 @@ class For:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class While:
+class While(Struct, frozen=True):
     """while or until (`until` True)."""
 
     condition: Node
@@ -192,8 +180,7 @@ class While:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """`case subject in patterns) body ;; esac`; items are (patterns, body or None)."""
 
     subject: Word
@@ -201,8 +188,7 @@ class Case:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Struct, frozen=True):
     """A function definition; nothing runs until it is called."""
 
     name: str
@@ -210,8 +196,7 @@ class Function:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """`{ …; }` (`subshell` False) or `( … )` (True)."""
 
     body: Node
@@ -219,8 +204,7 @@ class Group:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Redirected:
+class Redirected(Struct, frozen=True):
     """A compound command with redirects of its own: `{ …; } > file`, `while …; done < file`."""
 
     command: Node
@@ -228,8 +212,7 @@ class Redirected:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Opaque:
+class Opaque(Struct, frozen=True):
     """Text that could not be read as a command; `variables` are the `$NAME`s that occur in it."""
 
     text: str
@@ -240,8 +223,7 @@ class Opaque:
 Node = Simple | Test | Pipeline | AndOr | Sequence | If | For | While | Case | Function | Group | Redirected | Opaque
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(Struct, frozen=True):
     """A whole script. `body` is None when it is empty."""
 
     body: Node | None

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 import tree_sitter
+from msgspec import Struct
 
 from buildhush.shell.ir import (
     AndOr,
@@ -801,9 +801,7 @@ def _relocated(value: _T, origins: list[int]) -> _T:
         return Span(start, end)  # type: ignore[return-value]
     if isinstance(value, tuple):
         return tuple(_relocated(item, origins) for item in value)  # type: ignore[return-value]
-    if is_dataclass(value) and not isinstance(value, type):
-        changed: dict[str, Any] = {
-            field.name: _relocated(getattr(value, field.name), origins) for field in fields(value)
-        }
+    if isinstance(value, Struct):
+        changed: dict[str, Any] = {name: _relocated(getattr(value, name), origins) for name in value.__struct_fields__}
         return type(value)(**changed)
     return value

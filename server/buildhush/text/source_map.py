@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from buildhush.text.spans import Span
 
 
-@dataclass(frozen=True, slots=True)
-class MappedText:
+class MappedText(Struct, frozen=True):
     """A text joined from pieces of another text ("the source").
 
     `joined_starts[i]` is the offset in `text` where piece i begins, `source_starts[i]` the offset in the source

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from buildhush.cli.records import Results
 
 NAMES = ("human", "json", "sarif", "github", "gitlab")
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """What a format may be told. `width`: of the terminal. `statistics`: counts by rule are wanted."""
 
     colour: bool = False

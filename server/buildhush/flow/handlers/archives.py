@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from buildhush.flow.arguments import parse
 from buildhush.flow.handlers.common import input_of, is_excluded, write_file

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fnmatch import fnmatchcase
+
+from msgspec.structs import replace
 
 from buildhush.flow.arguments import Arguments
 from buildhush.flow.expansion import ANY_VARIABLE, Operand, is_harmless

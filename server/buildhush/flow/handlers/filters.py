@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from buildhush.flow.arguments import Arguments, parse
 from buildhush.flow.expansion import GLIMPSE, Operand, is_harmless

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from buildhush.flow.arguments import parse
 from buildhush.flow.expansion import ANY_VARIABLE, Operand

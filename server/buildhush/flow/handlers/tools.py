@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from buildhush.flow.handlers.general import by_knowledge
 from buildhush.flow.interpreter import Call, Interpreter
