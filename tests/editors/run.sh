@@ -6,6 +6,7 @@ set -euo pipefail
 PYTHON=$(realpath -s "$1")
 WHAT=${2:-all}
 cd "$(dirname "$0")/../.."
+export PYTHON
 
 PLACE=$(tests/editors/setup_editors.sh) || {
     if [ "${CI:-}" = true ]; then
@@ -19,9 +20,15 @@ VERSION=$("$NODE" -p 'require("./vscode-client/package.json").version')
 VSIX=$PWD/vscode-client/dist/buildhush-linux-x64-$VERSION.vsix
 test "$WHAT" = try -a -e "$VSIX" || make --no-print-directory vsix
 
-case $WHAT in
-try) exec "$NODE" tests/editors/try.mjs "$PLACE" "$VSIX" server/examples "${3:-0}" ;;
-screenshots) exec "$NODE" tests/editors/vscode.mjs "$PLACE" "$VSIX" "$PWD/vscode-client/images" ;;
-esac
-"$NODE" tests/editors/vscode.mjs "$PLACE" "$VSIX"
+if [ "$WHAT" = try ]; then
+    exec "$NODE" tests/editors/try.mjs "$PLACE" "$VSIX" server/examples "${3:-0}"
+fi
+FIXES=$(mktemp)
+trap 'rm -f "$FIXES"' EXIT
+"$PYTHON" -m tests.editors.quick_fixes >"$FIXES"
+if [ "$WHAT" = screenshots ]; then
+    "$NODE" tests/editors/vscode.mjs "$PLACE" "$VSIX" "$FIXES" "$PWD/vscode-client/images"
+    exit
+fi
+"$NODE" tests/editors/vscode.mjs "$PLACE" "$VSIX" "$FIXES"
 tests/editors/run_terminal.sh "$PLACE" "$PYTHON"

@@ -1,10 +1,17 @@
-// VS Code in a browser: code-server with the extension on a folder of files, each in a home of its own.
+// VS Code in a browser: code-server with the extension on a folder of files, each in a home of its own, and what a person
+// does in its window. Everything waits for what the window shows, never for time to pass.
 
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
+
+/** How long anything may take before it counts as not happening, in milliseconds: long, because machines are busy. */
+export const PATIENCE = Number(process.env.PATIENCE ?? 60_000);
+
+/** After how long without an effect a key is pressed again, in milliseconds. */
+const AGAIN = 2_000;
 
 /** Where `setup_editors.sh` put things. */
 export function editors(place) {
@@ -21,86 +28,288 @@ const SETTINGS = {
   'telemetry.telemetryLevel': 'off', 'extensions.autoUpdate': false, 'extensions.autoCheckUpdates': false,
   'extensions.ignoreRecommendations': true, 'update.mode': 'none', 'git.enabled': false, 'editor.minimap.enabled': false,
   'editor.accessibilitySupport': 'off', 'files.autoSave': 'off', 'window.restoreWindows': 'none',
-  'files.watcherExclude': {}, 'editor.tokenColorCustomizations': {}, 'workbench.layoutControl.enabled': false,
+  'workbench.editor.limit.enabled': true, 'workbench.editor.limit.value': 8, 'files.watcherExclude': {},
+  'editor.tokenColorCustomizations': {}, 'workbench.layoutControl.enabled': false,
+  'terminal.integrated.gpuAcceleration': 'off', // What is drawn on a canvas can't be read.
 };
 
-/** Starts code-server on `files` (name -> text). The result stops it; nothing of it outlives this process. */
-export async function startCodeServer({ place, vsix, files, settings = {}, machine = {}, args = ['--disable-workspace-trust'], port = 0 }) {
+function write(file, text) {
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.writeFileSync(file, text);
+}
+
+/** Waits until a condition holds. `what`: for the error, a text or what gives one. */
+export async function until(condition, what, limit = PATIENCE) {
+  const end = Date.now() + limit;
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error(`not so: ${typeof what === 'function' ? what() : what}`);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+}
+
+const started = new Set();
+const homes = new Set();
+// It starts processes that do not end with it: each has a group of its own, which is ended as one.
+const kill = (pid) => { try { process.kill(-pid, 'SIGKILL'); } catch { /* ended already */ } };
+const remove = (home) => fs.rmSync(home, { recursive: true, force: true, maxRetries: 5 });
+process.on('exit', () => { started.forEach(kill); homes.forEach(remove); });
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) {
+  process.on(signal, () => process.exit(1));
+}
+
+function run(place, args, home) {
   const { node, codeServer } = editors(place);
+  const child = spawn(node, [codeServer, ...args], { env: { PATH: process.env.PATH, HOME: home, LANG: 'C.UTF-8' }, detached: true });
+  started.add(child.pid);
+  return child;
+}
+
+function said(child) {
+  const parts = [];
+  child.stdout.on('data', (part) => parts.push(part));
+  child.stderr.on('data', (part) => parts.push(part));
+  return () => Buffer.concat(parts).toString('utf8');
+}
+
+/** A folder with extensions installed from VSIX files, for any number of servers. */
+export async function installExtensions(place, ...vsixes) {
+  const home = fs.mkdtempSync(path.join(os.tmpdir(), 'buildhush-extensions-'));
+  homes.add(home);
+  for (const vsix of vsixes) {
+    write(path.join(home, '.config.yaml'), '');
+    const child = run(place, ['--extensions-dir', home, '--user-data-dir', path.join(home, '.data'), '--config', path.join(home, '.config.yaml'), '--install-extension', vsix], home);
+    const output = said(child);
+    const status = await new Promise((resolve) => child.on('exit', resolve));
+    if (status !== 0) throw new Error(`the extension can't be installed: ${output()}`);
+  }
+  return home;
+}
+
+/**
+ * Starts code-server on `files` (name -> text); with `folders`, on a workspace of these folders of it. The result stops
+ * it; nothing of it outlives this process.
+ */
+export async function startCodeServer({ place, extensions, files, folders, settings = {}, machine = {}, args = ['--disable-workspace-trust'], port = 0 }) {
   const home = fs.mkdtempSync(path.join(os.tmpdir(), 'buildhush-editor-'));
+  homes.add(home);
   const at = (...parts) => path.join(home, ...parts);
-  for (const folder of ['project', 'extensions', 'data/User', 'data/Machine', 'home']) {
-    fs.mkdirSync(at(folder), { recursive: true });
+  fs.mkdirSync(at('home'));
+  fs.mkdirSync(at('project'));
+  for (const [name, text] of Object.entries(files)) write(at('project', name), text);
+  write(at('data/User/settings.json'), JSON.stringify({ ...SETTINGS, ...settings }));
+  write(at('data/Machine/settings.json'), JSON.stringify(machine));
+  write(at('config.yaml'), '');
+  let query = `folder=${at('project')}`;
+  if (folders) {
+    write(at('both.code-workspace'), JSON.stringify({ folders: folders.map((name) => ({ path: at('project', name) })) }));
+    query = `workspace=${at('both.code-workspace')}`;
   }
-  for (const [name, text] of Object.entries(files)) {
-    fs.mkdirSync(path.dirname(at('project', name)), { recursive: true });
-    fs.writeFileSync(at('project', name), text);
-  }
-  fs.writeFileSync(at('data/User/settings.json'), JSON.stringify({ ...SETTINGS, ...settings }));
-  fs.writeFileSync(at('data/Machine/settings.json'), JSON.stringify(machine));
-  fs.writeFileSync(at('config.yaml'), '');
-  const env = { PATH: process.env.PATH, HOME: at('home'), LANG: 'C.UTF-8' };
-  const common = [codeServer, '--extensions-dir', at('extensions'), '--user-data-dir', at('data'), '--config', at('config.yaml')];
-
-  // It starts processes that do not end with it: all of them are in a group of their own, which is ended as one.
-  const started = [];
-  const end = () => started.forEach(({ pid }) => { try { process.kill(-pid, 'SIGKILL'); } catch { /* ended already */ } });
-  const clear = () => { end(); fs.rmSync(home, { recursive: true, force: true, maxRetries: 3 }); };
-  process.on('exit', clear);
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) {
-    process.on(signal, () => process.exit(1));
-  }
-  const run = (extra) => {
-    const child = spawn(node, [...common, ...extra], { env, detached: true });
-    started.push(child);
-    return child;
-  };
-
-  await new Promise((resolve, reject) => {
-    const child = run(['--install-extension', vsix]);
-    let said = '';
-    child.stdout.on('data', (part) => (said += part));
-    child.stderr.on('data', (part) => (said += part));
-    child.on('exit', (status) => (status === 0 ? resolve() : reject(new Error(`the extension can't be installed: ${said}`))));
-  });
-  const child = run(['--auth', 'none', '--bind-addr', `127.0.0.1:${port}`, '--disable-telemetry', '--disable-update-check', '--disable-getting-started-override', ...args]);
-  const url = await new Promise((resolve, reject) => {
-    let said = '';
-    const read = (part) => {
-      said += part;
-      const address = /HTTP server listening on (http:\/\/\S+)/.exec(said)?.[1];
-      if (address) resolve(address.replace(/\/$/, ''));
-    };
-    child.stdout.on('data', read);
-    child.stderr.on('data', read);
-    child.on('exit', (status) => reject(new Error(`code-server ended with ${status}: ${said}`)));
-    setTimeout(() => reject(new Error(`code-server does not start: ${said}`)), 60_000).unref();
-  });
+  const child = run(place, ['--extensions-dir', extensions, '--user-data-dir', at('data'), '--config', at('config.yaml'), '--auth', 'none', '--bind-addr', `127.0.0.1:${port}`, '--disable-telemetry', '--disable-update-check', '--disable-getting-started-override', ...args], at('home'));
+  const output = said(child);
+  let ended;
+  child.on('exit', (status) => (ended = `ended with ${status}`));
+  const address = () => /HTTP server listening on (http:\/\/\S+)/.exec(output())?.[1];
+  await until(() => address() !== undefined || ended !== undefined, () => `code-server listens: ${output()}`);
+  if (ended) throw new Error(`code-server ${ended}: ${output()}`);
   return {
-    home, project: at('project'), group: child.pid, address: `${url}/?folder=${at('project')}`,
-    read: (name) => fs.readFileSync(at('project', name), 'utf8'),
-    write: (name, text) => fs.writeFileSync(at('project', name), text),
-    stop: clear,
+    home, project: at('project'), group: child.pid, address: `${address().replace(/\/$/, '')}/?${query}`,
+    read: (name) => (fs.existsSync(at('project', name)) ? fs.readFileSync(at('project', name), 'utf8') : undefined),
+    write: (name, text) => write(at('project', name), text),
+    setMachine: (values) => write(at('data/Machine/settings.json'), JSON.stringify(values)),
+    stop: () => { kill(child.pid); started.delete(child.pid); remove(home); homes.delete(home); },
   };
 }
 
-/** Opens the workbench in Chromium. */
-export async function openWorkbench({ place, address, size = { width: 1280, height: 800 } }) {
-  const { chromium } = editors(place).playwright();
-  const browser = await chromium.launch({
+/** The processes of a group whose command line holds a text. */
+export function processes(group, text) {
+  return fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
+    try {
+      const command = fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
+      return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]) === group && command.includes(text);
+    } catch {
+      return false; // It has ended meanwhile.
+    }
+  });
+}
+
+/** A browser for any number of windows. */
+export function startBrowser(place) {
+  return editors(place).playwright().chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   });
+}
+
+/** Opens the workbench of a server. */
+export async function openWorkbench(browser, server, size = { width: 1280, height: 800 }) {
   const context = await browser.newContext({ viewport: size, locale: 'en-US', permissions: ['clipboard-read', 'clipboard-write'] });
   // What is outside this machine fails at once instead of after a time-out.
-  const outside = [];
-  await context.route((url) => url.hostname !== '127.0.0.1' && /^https?:$/.test(url.protocol), (route) => {
-    outside.push(new URL(route.request().url()).host);
-    return route.abort();
-  });
+  await context.route((url) => url.hostname !== '127.0.0.1' && /^https?:$/.test(url.protocol), (route) => route.abort());
   const page = await context.newPage();
-  page.setDefaultTimeout(Number(process.env.PATIENCE ?? 20_000));
-  await page.goto(address);
-  await page.locator('.monaco-workbench').waitFor({ timeout: 60_000 });
-  return { browser, page, outside };
+  page.setDefaultTimeout(PATIENCE);
+  await page.goto(server.address);
+  await page.locator('.monaco-workbench .part.statusbar').waitFor();
+  return new Window(server, page);
+}
+
+/** One window, with what a person does in it. Files are named by their path below the project. */
+export class Window {
+  constructor(server, page) {
+    this.server = server;
+    this.page = page;
+  }
+
+  close() {
+    return this.page.context().close();
+  }
+
+  editor(name) {
+    return this.page.locator(`.editor-instance .monaco-editor[data-uri^="vscode-remote:"][data-uri$="/${name}"]`).last();
+  }
+
+  line(name, text) {
+    return this.editor(name).locator('.view-line', { hasText: text }).first();
+  }
+
+  squiggles(name, severity = 'error') {
+    return this.editor(name).locator(`.cdr.squiggly-${severity}`);
+  }
+
+  notice(text) {
+    return this.page.locator('.notification-list-item', { hasText: text });
+  }
+
+  status(text) {
+    return this.page.locator('.statusbar-item', { hasText: text });
+  }
+
+  input() {
+    return this.page.locator('.quick-input-widget:visible .input').first();
+  }
+
+  row(text) {
+    return this.page.locator('.quick-input-list .monaco-list-row.focused', { hasText: text }).first();
+  }
+
+  /** Waits until a file has at least one squiggle, or none. */
+  async marked(name, isMarked = true, severity = 'error') {
+    const marks = this.squiggles(name, severity);
+    await (isMarked ? marks.first().waitFor({ state: 'attached' }) : until(async () => (await marks.count()) === 0, `${name} has no squiggle`));
+  }
+
+  // A widget that closes hands the focus back a moment later; a key pressed in between goes nowhere.
+  async settled() {
+    await this.page.evaluate(() => new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)))));
+  }
+
+  /** Presses a key until something shows: a busy editor drops keys, and a person presses again. */
+  async pressUntil(key, shown, state = 'visible') {
+    const end = Date.now() + PATIENCE;
+    for (;;) {
+      await this.settled();
+      await this.page.keyboard.press(key);
+      try {
+        await shown.waitFor({ timeout: AGAIN, state });
+        return;
+      } catch (error) {
+        if (Date.now() > end) throw error;
+      }
+    }
+  }
+
+  async open(name, label = undefined) {
+    const folder = path.dirname(name);
+    await this.pressUntil('Control+P', this.input());
+    await this.input().fill(name);
+    const named = label ?? `${path.basename(name)}${folder === '.' ? '' : ` ${folder}`}, `;
+    await this.page.locator(`.quick-input-list .monaco-list-row.focused[aria-label^="${named}"]`).first().waitFor();
+    await this.page.keyboard.press('Enter');
+    await this.focused(name);
+  }
+
+  async focused(name) {
+    await this.page.locator(`.editor-instance .monaco-editor.focused[data-uri$="/${name}"] .view-line`).first().waitFor();
+    await this.settled();
+  }
+
+  async command(title) {
+    await this.pressUntil('F1', this.input());
+    await this.input().fill(`>${title}`);
+    await this.row(title).waitFor();
+    await this.page.keyboard.press('Enter');
+  }
+
+  /** Picks a row of the open list by typing. */
+  async pick(text) {
+    await this.input().fill(text);
+    await this.row(text).waitFor();
+    await this.page.keyboard.press('Enter');
+  }
+
+  /** Puts the caret at a place, both numbers from 1. */
+  async caretAt(name, line, column) {
+    await this.focused(name);
+    await this.pressUntil('Control+G', this.input());
+    await this.input().fill(`:${line}:${column}`);
+    await this.page.keyboard.press('Enter');
+    await this.page.locator(`[id="status.editor.selection"][aria-label="Ln ${line}, Col ${column}"]`).waitFor();
+    await this.focused(name);
+  }
+
+  /** Puts the caret before the first occurrence of a text in the saved file. */
+  async caretOn(name, text) {
+    const before = this.server.read(name).split(text, 1)[0].split('\n');
+    await this.caretAt(name, before.length, before.at(-1).length + 1);
+  }
+
+  /** Types at the caret; the file then shows `shown` in one line. */
+  async type(name, text, shown) {
+    await this.focused(name);
+    await this.page.keyboard.insertText(text);
+    await this.line(name, shown).waitFor();
+  }
+
+  /** Opens the quick fixes at the caret. */
+  async quickFixes(title) {
+    const rows = this.page.locator('.action-widget .monaco-list-row.action');
+    await this.pressUntil('Control+.', rows.first());
+    await rows.filter({ hasText: title }).first().waitFor();
+  }
+
+  /** Takes the quick fix of exactly that title, by keyboard. */
+  async takeQuickFix(title) {
+    await this.quickFixes(title);
+    const focused = this.page.locator('.action-widget .monaco-list-row.action.focused .title');
+    for (let tries = 0; (await focused.innerText()).trim() !== title; tries += 1) {
+      if (tries > 40) throw new Error(`there is no action ${title}`);
+      const before = await focused.innerText();
+      await this.page.keyboard.press('ArrowDown');
+      await until(async () => (await focused.innerText()) !== before, 'another action is chosen');
+    }
+    await this.page.keyboard.press('Enter');
+    await this.page.locator('.action-widget .monaco-list-row.action').first().waitFor({ state: 'detached' });
+  }
+
+  async text(name) {
+    const lines = await this.editor(name).locator('.view-line').allInnerTexts();
+    return lines.map((line) => line.replaceAll('\u00a0', ' ')).join('\n');
+  }
+
+  /** Saves all files; they then hold what is expected (name -> text). */
+  async save(expected) {
+    const end = Date.now() + PATIENCE;
+    const wrong = () => Object.entries(expected).find(([name, text]) => this.server.read(name) !== text);
+    for (;;) {
+      await this.settled();
+      await this.page.keyboard.press('Control+K');
+      await this.page.keyboard.press('s');
+      try {
+        await until(() => wrong() === undefined, () => `${wrong()[0]} holds\n${wrong()[1]}\nbut\n${this.server.read(wrong()[0])}`, AGAIN);
+        return;
+      } catch (error) {
+        if (Date.now() > end) throw error;
+      }
+    }
+  }
 }

@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import * as vscode from 'vscode';
 
 import { type FixedDocuments, repaired, ruleUri } from './documents';
+import { isDockerfile } from './served';
 import type { Server } from './server';
 import { SECTION } from './settings';
 
@@ -165,14 +166,15 @@ export class Commands {
       throw new Error('Save the Dockerfile first: a canary build needs its folder.');
     }
     await document.save();
-    const terminal = vscode.window.createTerminal({
-      name: 'buildhush verify',
+    // A task, because its terminal takes the answer to whether to build, and stays to be read when the build is over.
+    const execution = new vscode.ProcessExecution(launch.command, [...launch.args, 'verify', document.uri.fsPath], {
       cwd: path.dirname(document.uri.fsPath),
-      shellPath: launch.command,
-      shellArgs: [...launch.args, 'verify', document.uri.fsPath],
-      isTransient: true,
     });
-    terminal.show();
+    const scope = vscode.workspace.getWorkspaceFolder(document.uri) ?? vscode.TaskScope.Global;
+    const name = `verify ${vscode.workspace.asRelativePath(document.uri)}`;
+    const task = new vscode.Task({ type: 'buildhush' }, scope, name, 'buildhush', execution);
+    task.presentationOptions = { reveal: vscode.TaskRevealKind.Always, focus: true, clear: true, echo: false };
+    await vscode.tasks.executeTask(task);
   }
 
   private async openRule(named: unknown): Promise<void> {
@@ -244,7 +246,7 @@ export class Commands {
 
 function activeDockerfile(): vscode.TextDocument {
   const document = vscode.window.activeTextEditor?.document;
-  if (document?.languageId !== 'dockerfile' || !['file', 'untitled'].includes(document.uri.scheme)) {
+  if (document === undefined || !isDockerfile(document)) {
     throw new Error('Open a Dockerfile first.');
   }
   return document;

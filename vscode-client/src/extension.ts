@@ -26,14 +26,13 @@ export function activate(context: vscode.ExtensionContext): void {
     vscode.workspace.onDidCloseTextDocument((document) => fixed.forget(document.uri)),
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (START_SETTINGS.some((name) => event.affectsConfiguration(`${SECTION}.${name}`))) {
-        void server.restart();
+        void server.settingsChanged();
       }
     }),
     // A workspace that has become trusted may choose the interpreter.
-    vscode.workspace.onDidGrantWorkspaceTrust(() => void server.restart()),
+    vscode.workspace.onDidGrantWorkspaceTrust(() => void server.settingsChanged()),
+    server.startWhenNeeded(),
   );
-  // Not awaited: the editor need not wait for the server.
-  void server.restart();
 }
 
 export async function deactivate(): Promise<void> {

@@ -5,6 +5,7 @@ import {
   CloseAction,
   DidChangeConfigurationNotification,
   type CloseHandlerResult,
+  type DocumentSelector,
   ErrorAction,
   type ErrorHandler,
   type ErrorHandlerResult,
@@ -17,6 +18,7 @@ import {
 
 import { isOlder } from './interpreter';
 import { CannotLaunch, type Launch, findLaunch } from './launch';
+import { TOLD, isServed } from './served';
 import { SECTION, explicitlySet, startSettings } from './settings';
 import type { Status } from './status';
 
@@ -27,17 +29,13 @@ export const OLDEST_SERVER = '0.1.0';
 const MOST_CRASHES = 4;
 const CRASH_WINDOW = 3 * 60 * 1000;
 
-export const DOCUMENTS: { scheme: string; language: string }[] = [
-  { scheme: 'file', language: 'dockerfile' },
-  { scheme: 'untitled', language: 'dockerfile' },
-];
-
 /** The one server of a window. */
 export class Server implements vscode.Disposable {
   private client: LanguageClient | undefined;
   private launched: Launch | undefined;
   private crashes: number[] = [];
   private hasRun = false;
+  private isWanted = false;
   private queue: Promise<void> = Promise.resolve();
 
   constructor(
@@ -52,8 +50,27 @@ export class Server implements vscode.Disposable {
     return this.launched;
   }
 
+  /** Starts the server as soon as a document is open that it serves; what the result holds is to be disposed of. */
+  startWhenNeeded(): vscode.Disposable {
+    const look = (document: vscode.TextDocument): void => {
+      if (!this.isWanted && isServed(document)) {
+        void this.restart();
+      }
+    };
+    vscode.workspace.textDocuments.forEach(look);
+    return vscode.workspace.onDidOpenTextDocument(look);
+  }
+
+  /** Reads the settings anew for a server that was needed already. */
+  async settingsChanged(): Promise<void> {
+    if (this.isWanted) {
+      await this.restart();
+    }
+  }
+
   /** Stops the server if it runs, reads the settings anew and starts it. Calls are served one after the other. */
   restart(): Promise<void> {
+    this.isWanted = true;
     this.crashes = [];
     this.queue = this.queue.then(async () => {
       await this.stopNow();
@@ -64,7 +81,7 @@ export class Server implements vscode.Disposable {
 
   /** Runs a command of the server. Throws when the server does not run. */
   async execute(command: string, ...args: unknown[]): Promise<unknown> {
-    await this.queue;
+    await (this.isWanted ? this.queue : this.restart());
     if (this.client === undefined) {
       throw new Error('The server does not run.');
     }
@@ -128,7 +145,7 @@ export class Server implements vscode.Disposable {
 
   private clientOptions(): LanguageClientOptions {
     return {
-      documentSelector: [...DOCUMENTS, { scheme: 'file', pattern: '**/{.dockerignore,*.dockerignore}' }],
+      documentSelector: TOLD as DocumentSelector,
       outputChannel: this.log,
       errorHandler: this.errorHandler(),
       initializationFailedHandler: () => false,

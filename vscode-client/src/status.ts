@@ -2,6 +2,8 @@
 
 import * as vscode from 'vscode';
 
+import { isServed } from './served';
+
 export type State = 'starting' | 'idle' | 'analysing' | 'error' | 'stopped';
 
 const ICONS: Record<State, string> = {
@@ -57,7 +59,7 @@ export class Status implements vscode.Disposable {
 
   private show(): void {
     const document = vscode.window.activeTextEditor?.document;
-    if (document?.languageId !== 'dockerfile') {
+    if (document === undefined || !isServed(document)) {
       this.item.hide();
       return;
     }
