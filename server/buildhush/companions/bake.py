@@ -3,32 +3,44 @@
 Facts: docker buildx (docs/bake-reference.md, bake/bake.go): paths are relative to where bake is started, taken to be
 the file's folder; `dockerfile` is relative to the context; `inherits` is a list, later ones win, a target's own
 attributes win over all; `args` and `secret` of all of them are merged; an argument that is `null` is not passed (seen
-in builds). A matrix or a function makes a value opaque.
+in builds). The files of default names in one folder are read together, the later ones of their list win. A matrix or a
+function makes a value opaque.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from buildhush.companions.callers import (
     BuildPlace,
     Caller,
     CallerFile,
     CallerKind,
+    InlineDockerfile,
     PassedArgument,
     PassedSecretUse,
+    ReadText,
     Setting,
 )
 from buildhush.companions.hcl_reader import read_hcl
+from buildhush.companions.inline import inline_in_bake
 from buildhush.companions.options import mode_of, secret_use, value_kind
 from buildhush.companions.values import Mapping, Null, Opaque, Scalar, Sequence, scalars
 from buildhush.companions.yaml_reader import read_yaml
+from buildhush.text.source_map import identity
 from buildhush.text.spans import Span
 
 _NAME = re.compile(r"(?:docker-)?bake(?:[.-].+)?\.(?:hcl|json)|.+[.-](?:docker-)?bake\.(?:hcl|json)", re.IGNORECASE)
 _TEMPLATE = re.compile(r"\$\{\s*([A-Za-z_]\w*)\s*\}")
+_DEFAULT_NAMES = (
+    "docker-bake.json",
+    "docker-bake.hcl",
+    "docker-bake.override.json",
+    "docker-bake.override.hcl",
+)
 _NAME_ONLY = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -37,122 +49,189 @@ def is_bake_file(path: str) -> bool:
     return _NAME.fullmatch(os.path.basename(path)) is not None
 
 
-def read_bake(path: str, text: str) -> CallerFile:
-    """The targets of a bake file. Never raises."""
-    targets: dict[str, tuple[Span, Mapping, int | None]] = {}
+def read_bake(path: str, text: str, read_text: ReadText) -> CallerFile:
+    """The targets of a bake file. `read_text` gives the files that bake reads together with it. Never raises."""
+    own = _source(path, text)
+    if own is None:
+        return CallerFile(path, text, problems=read_yaml(text).problems)
+    sources = [own]
+    reads: tuple[str, ...] = ()
+    if os.path.basename(path).lower() in _DEFAULT_NAMES:
+        sources = []
+        paths = [os.path.join(os.path.dirname(path), name) for name in _DEFAULT_NAMES]
+        reads = tuple(each for each in paths if each != path)
+        for each in paths:
+            found = own if each == path else _source(each, read_text(each) or "")
+            if found is not None:
+                sources.append(found)
+    reader = _Reader(own, tuple(sources))
+    callers = tuple(reader.caller(name) for name in own.targets if not reader.is_abstract(name))
+    return CallerFile(path, text, callers, reads=reads, problems=own.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A `target` of one file. `body_end`: where its attributes end, in HCL."""
+
+    span: Span
+    body: Mapping
+    body_end: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One bake file of those that are read together."""
+
+    path: str
+    targets: dict[str, _Target]
+    defaults: dict[str, str]
+    grouped: frozenset[str]
+    problems: tuple[Span, ...]
+
+
+def _source(path: str, text: str) -> _Source | None:
+    targets: dict[str, _Target] = {}
     defaults: dict[str, str] = {}
     grouped: set[str] = set()
-    problems: tuple[Span, ...]
     if path.lower().endswith(".json"):
         parsed = read_yaml(text)
-        problems = parsed.problems
         root = parsed.root
-        if root is not None:
-            for pair in root.mapping("target").pairs:
-                if isinstance(pair.value, Mapping):
-                    targets[pair.key.text] = (pair.key.span, pair.value, None)
-            for pair in root.mapping("group").pairs:
-                if isinstance(pair.value, Mapping):
-                    grouped.update(each.text for each in scalars(pair.value.get("targets")))
-            for pair in root.mapping("variable").pairs:
-                if isinstance(pair.value, Mapping) and (default := pair.value.text("default")) is not None:
-                    defaults[pair.key.text] = default
-    else:
-        hcl = read_hcl(text)
-        problems = hcl.problems
-        for block in hcl.blocks:
-            if block.kind == "target" and block.labels:
-                targets[block.labels[0].text] = (block.labels[0].span, block.body, block.body_end)
-            elif block.kind == "group":
-                grouped.update(each.text for each in scalars(block.body.get("targets")))
-            elif block.kind == "variable" and block.labels:
-                value = block.body.text("default")
-                if value is not None:
-                    defaults[block.labels[0].text] = value
-    reader = _Reader(path, targets, defaults)
-    built = [name for name in targets if not _is_abstract(name, targets, grouped)]
-    return CallerFile(path, text, tuple(reader.caller(name) for name in built), problems=problems)
+        if root is None:
+            return None
+        for pair in root.mapping("target").pairs:
+            if isinstance(pair.value, Mapping):
+                targets[pair.key.text] = _Target(pair.key.span, pair.value, None)
+        for pair in root.mapping("group").pairs:
+            if isinstance(pair.value, Mapping):
+                grouped.update(each.text for each in scalars(pair.value.get("targets")))
+        for pair in root.mapping("variable").pairs:
+            if isinstance(pair.value, Mapping) and (default := pair.value.text("default")) is not None:
+                defaults[pair.key.text] = default
+        return _Source(path, targets, defaults, frozenset(grouped), parsed.problems)
+    hcl = read_hcl(text)
+    for block in hcl.blocks:
+        if block.kind == "target" and block.labels:
+            targets[block.labels[0].text] = _Target(block.labels[0].span, block.body, block.body_end)
+        elif block.kind == "group":
+            grouped.update(each.text for each in scalars(block.body.get("targets")))
+        elif block.kind == "variable" and block.labels:
+            value = block.body.text("default")
+            if value is not None:
+                defaults[block.labels[0].text] = value
+    return _Source(path, targets, defaults, frozenset(grouped), hcl.problems)
 
 
-def _is_abstract(name: str, targets: dict[str, tuple[Span, Mapping, int | None]], grouped: set[str]) -> bool:
-    """Whether a target is there to be inherited from only: nobody asks for it and it names nothing of its own."""
-    if name in grouped or name == "default":
-        return False
-    inherited = any(name == each.text for _, body, _ in targets.values() for each in scalars(body.get("inherits")))
-    own = targets[name][1]
-    return name.startswith("_") or (inherited and not any(own.get(key) for key in ("context", "dockerfile", "tags")))
+_Layer = tuple[str, Mapping, str | None]
+"""The target's name, its attributes, and the file when it is not the reader's own."""
 
 
 class _Reader:
-    def __init__(
-        self, path: str, targets: dict[str, tuple[Span, Mapping, int | None]], defaults: dict[str, str]
-    ) -> None:
-        self.path = path
-        self.folder = os.path.dirname(path)
-        self.targets = targets
-        self.defaults = defaults
+    """`sources`: all files that count, the own one among them, later ones win."""
+
+    def __init__(self, own: _Source, sources: tuple[_Source, ...]) -> None:
+        self.own = own
+        self.sources = sources
+        self.folder = os.path.dirname(own.path)
+        self.defaults = {name: value for source in sources for name, value in source.defaults.items()}
+
+    def is_abstract(self, name: str) -> bool:
+        """Whether a target is there to be inherited from only: nobody asks for it and it names nothing of its own."""
+        if name == "default" or any(name in source.grouped for source in self.sources):
+            return False
+        bodies = [target.body for source in self.sources for target in source.targets.values()]
+        inherited = any(name == each.text for body in bodies for each in scalars(body.get("inherits")))
+        own = [body for _, body, _ in self.merged(name)]
+        named = any(body.get(key) for body in own for key in ("context", "dockerfile", "tags"))
+        return name.startswith("_") or (inherited and not named)
 
     def caller(self, name: str) -> Caller:
-        span, body, body_end = self.targets[name]
+        target = self.own.targets[name]
         layers = self.layers(name)
         arguments: dict[str, PassedArgument | None] = {}
         secrets: dict[str, PassedSecretUse] = {}
-        opaque = body.get("matrix") is not None
-        for owner, layer in layers:
-            for argument_name, argument in _arguments(layer, owner):
+        opaque = any(body.get("matrix") is not None for _, body, _ in self.merged(name))
+        for owner, body, written_in in layers:
+            for argument_name, argument in _arguments(body, owner, written_in):
                 arguments.setdefault(argument_name, argument)
-            for secret in _secrets(layer, owner):
+            for secret in _secrets(body, owner, written_in):
                 secrets.setdefault(secret.id, secret)
-            opaque = opaque or any(isinstance(layer.get(key), Opaque) for key in ("args", "secret"))
-            values = layer.get("secret")
+            opaque = opaque or any(isinstance(body.get(key), Opaque) for key in ("args", "secret"))
+            values = body.get("secret")
             if isinstance(values, Sequence) and any(isinstance(item, Opaque) for item in values.items):
                 opaque = True
-        target = next((text for _, layer in layers if isinstance(text := layer.get("target"), Scalar)), None)
+        passed = [each for each in arguments.values() if each is not None]
+        stage = next(((text, file) for _, body, file in layers if isinstance(text := body.get("target"), Scalar)), None)
+        context = self.context(layers)
+        inline = self.inline(name, layers, context)
         return Caller(
-            self.path,
+            self.own.path,
             CallerKind.BAKE,
             ("target", name),
             f"target `{name}`",
-            span,
-            self.places([layer for _, layer in layers]),
-            self.filled(target.text) if target is not None and target.text else None,
-            tuple(each for each in arguments.values() if each is not None),
-            tuple(secrets.values()),
-            tuple(each.text for _, layer in layers for each in scalars(layer.get("ssh"))),
-            next((mode for _, layer in layers if (mode := _cache_mode(layer))), None),
-            next((mode for _, layer in layers if (mode := _provenance(layer))), None),
+            target.span,
+            () if inline is not None else self.places(layers, context),
+            self.filled(stage[0].text) if stage is not None and stage[0].text else None,
+            tuple(each for each in passed if each.written_in is None),
+            tuple(each for each in secrets.values() if each.written_in is None),
+            tuple(each.text for _, body, _ in layers for each in scalars(body.get("ssh"))),
+            _setting(target, layers, _cache_mode),
+            _setting(target, layers, _provenance),
             opaque,
-            (body, body_end),
-            target_span=target.span if target is not None else None,
+            (target.body, target.body_end),
+            target_span=stage[0].span if stage is not None and stage[1] is None else None,
+            inline=inline if inline is not None and inline.content.text else None,
+            inherited_args=tuple(each for each in passed if each.written_in is not None),
+            inherited_secrets=tuple(each for each in secrets.values() if each.written_in is not None),
         )
 
-    def layers(self, name: str) -> list[tuple[str, Mapping]]:
+    def merged(self, name: str) -> list[_Layer]:
+        """What each file says about a target, the last file first."""
+        return [
+            (name, source.targets[name].body, None if source is self.own else source.path)
+            for source in reversed(self.sources)
+            if name in source.targets
+        ]
+
+    def layers(self, name: str) -> list[_Layer]:
         """The target and those that it inherits from, nearest first; a cycle ends where it closes."""
-        found: list[tuple[str, Mapping]] = []
+        found: list[_Layer] = []
         seen: set[str] = set()
         pending = [name]
         while pending:
             current = pending.pop(0)
-            if current in seen or current not in self.targets:
+            if current in seen:
                 continue
             seen.add(current)
-            body = self.targets[current][1]
-            found.append((current, body))
-            pending += [each.text for each in reversed(list(scalars(body.get("inherits"))))]
+            merged = self.merged(current)
+            found += merged
+            # Of several files the lists are one behind the other, and of a list the last one wins.
+            parents = [each.text for _, body, _ in reversed(merged) for each in scalars(body.get("inherits"))]
+            pending += reversed(parents)
         return found
 
-    def places(self, layers: list[Mapping]) -> tuple[BuildPlace, ...]:
-        if any(layer.get("dockerfile-inline") is not None for layer in layers):
+    def inline(self, name: str, layers: list[_Layer], context: str | None) -> InlineDockerfile | None:
+        """The Dockerfile of a target that has it in itself; without content when it is another file's."""
+        for owner, body, written_in in layers:
+            value = body.get("dockerfile-inline")
+            if isinstance(value, Scalar) and written_in is None and owner == name:
+                return inline_in_bake(f"{self.own.path}#{name}", value, context)
+            if value is not None:
+                return InlineDockerfile(f"{written_in or self.own.path}#{owner}", identity(""))
+        return None
+
+    def context(self, layers: list[_Layer]) -> str | None:
+        """The folder of the build context; None when it is none of this machine."""
+        value = next((value for _, body, _ in layers if (value := body.get("context")) is not None), None)
+        folder = "." if value is None else self.filled(value.text) if isinstance(value, Scalar) else None
+        if folder is None or "://" in folder:
+            return None
+        return os.path.normpath(os.path.join(self.folder, folder))
+
+    def places(self, layers: list[_Layer], root: str | None) -> tuple[BuildPlace, ...]:
+        value = next((value for _, body, _ in layers if (value := body.get("dockerfile")) is not None), None)
+        file = "Dockerfile" if value is None else self.filled(value.text) if isinstance(value, Scalar) else None
+        if root is None or file is None:
             return ()
-        context = next((value for layer in layers if (value := layer.get("context")) is not None), None)
-        dockerfile = next((value for layer in layers if (value := layer.get("dockerfile")) is not None), None)
-        folder = "." if context is None else self.filled(context.text) if isinstance(context, Scalar) else None
-        file = "Dockerfile" if dockerfile is None else None
-        if isinstance(dockerfile, Scalar):
-            file = self.filled(dockerfile.text)
-        if folder is None or file is None or "://" in folder:
-            return ()
-        root = os.path.normpath(os.path.join(self.folder, folder))
         return (BuildPlace(os.path.normpath(os.path.join(root, file)), root),)
 
     def filled(self, text: str) -> str | None:
@@ -161,7 +240,16 @@ class _Reader:
         return None if "${" in result else result
 
 
-def _arguments(layer: Mapping, owner: str) -> Iterator[tuple[str, PassedArgument | None]]:
+def _setting(target: _Target, layers: list[_Layer], read: Callable[[Mapping], Setting | None]) -> Setting | None:
+    """A mode; one of another file stands at the target's name."""
+    for _, body, written_in in layers:
+        setting = read(body)
+        if setting is not None:
+            return setting if written_in is None else Setting(setting.text, target.span)
+    return None
+
+
+def _arguments(layer: Mapping, owner: str, written_in: str | None) -> Iterator[tuple[str, PassedArgument | None]]:
     """The arguments by name; None for `null`, which passes nothing and takes an inherited one away."""
     for pair in layer.mapping("args").pairs:
         value, name = pair.value, pair.key.text
@@ -173,23 +261,26 @@ def _arguments(layer: Mapping, owner: str) -> Iterator[tuple[str, PassedArgument
             # `NPM_TOKEN = NPM_TOKEN`: a bake variable, which takes its value from the environment.
             written = f"${{{value.text}}}"
         kind, variable = value_kind(name, written)
-        yield name, PassedArgument(name, kind, variable, pair.span, pair.key.span, value.span, owner)
+        yield (
+            name,
+            PassedArgument(name, kind, variable, pair.span, pair.key.span, value.span, owner, value.shared, written_in),
+        )
 
 
-def _secrets(layer: Mapping, owner: str) -> list[PassedSecretUse]:
+def _secrets(layer: Mapping, owner: str, written_in: str | None) -> list[PassedSecretUse]:
     value = layer.get("secret")
     found = []
     for item in value.items if isinstance(value, Sequence) else ():
         if isinstance(item, Scalar):
             secret = secret_use(item.content, 0, len(item.text), owner)
             if secret is not None:
-                found.append(secret)
+                found.append(replace(secret, written_in=written_in))
         elif isinstance(item, Mapping) and (name := item.text("id")) is not None:
             pair = item.pair("id")
             file = item.text("src") or item.text("source")
             environment = item.text("env") or (None if file else name)
             place = pair.value.span if pair is not None else item.span
-            found.append(PassedSecretUse(name, environment, file, item.span, place, owner))
+            found.append(PassedSecretUse(name, environment, file, item.span, place, owner, written_in=written_in))
     return found
 
 

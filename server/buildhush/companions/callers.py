@@ -11,6 +11,7 @@ from enum import Enum
 
 from msgspec import Struct
 
+from buildhush.text.source_map import MappedText
 from buildhush.text.spans import Span
 
 ReadText = Callable[[str], "str | None"]
@@ -46,6 +47,7 @@ class PassedArgument(Struct, frozen=True):
     """One build argument. `span`: name and value; `name_span`: the name; `value_span`: None when there is no value.
 
     `owner`: the name of the service or target where it is written. `shared`: written at a place that other callers use.
+    `written_in`: the file that the spans are of when it is not the caller's own: one that it extends or lies upon.
     """
 
     name: str
@@ -56,12 +58,14 @@ class PassedArgument(Struct, frozen=True):
     value_span: Span | None
     owner: str
     shared: bool = False
+    written_in: str | None = None
 
 
 class PassedSecretUse(Struct, frozen=True):
     """One secret that is passed. `file`: as written; `aliases`: other names under which the builder may know it.
 
     `id_span`: where `id` is written, with the quotes around it; `alias_spans`: the same for each of `aliases`.
+    `written_in`: as for an argument. `defined`: False for one that compose needs a definition of and has none.
     """
 
     id: str
@@ -72,6 +76,8 @@ class PassedSecretUse(Struct, frozen=True):
     owner: str
     aliases: tuple[str, ...] = ()
     alias_spans: tuple[Span, ...] = ()
+    written_in: str | None = None
+    defined: bool = True
 
 
 class Setting(Struct, frozen=True):
@@ -88,13 +94,35 @@ class BuildPlace(Struct, frozen=True):
     context: str | None
 
 
+class InlineDockerfile(Struct, frozen=True):
+    """A Dockerfile that stands in the caller's own file. `content` maps each of its characters there.
+
+    `path`: where a Dockerfile of that text would be, for what is looked for beside it; no file of that name is read.
+    `context`: the build context's folder, as for a place. `in_compose`: in a compose file, else in a bake file.
+    `scalar`: the reader's own value, for edits; an index drops it.
+    """
+
+    path: str
+    content: MappedText
+    context: str | None = None
+    in_compose: bool = True
+    scalar: object = None
+
+    @property
+    def text(self) -> str:
+        """What the builder reads, with a placeholder for each character of what only the caller's program fills in."""
+        return self.content.text
+
+
 class Caller(Struct, frozen=True):
     """One build that a file starts.
 
     `key` tells it from the others of the file and stays the same when an argument or a secret is edited. `name`: for
     messages ("service `app`"). `places`: readings in order of likelihood, none when the Dockerfile can't be told.
     `opaque`: it may pass more than what could be read. `site`: the reader's own values, for edits; an index drops it.
-    `target_span`: where the target is written, with the quotes around it.
+    `target_span`: where the target is written, with the quotes around it. `inline`: the Dockerfile when it is written
+    in the file itself; `places` are none then. `inherited_args` and `inherited_secrets`: what it passes besides because
+    another file says so, one that it extends or lies upon; their spans are of `written_in`.
     """
 
     file: str
@@ -112,6 +140,9 @@ class Caller(Struct, frozen=True):
     opaque: bool = False
     site: object = None
     target_span: Span | None = None
+    inline: InlineDockerfile | None = None
+    inherited_args: tuple[PassedArgument, ...] = ()
+    inherited_secrets: tuple[PassedSecretUse, ...] = ()
 
     @property
     def dockerfile(self) -> str | None:
@@ -124,12 +155,17 @@ class Caller(Struct, frozen=True):
         return self.places[0].context if self.places else None
 
     def argument(self, name: str) -> PassedArgument | None:
-        """The build argument of that name."""
-        return next((each for each in self.build_args if each.name == name), None)
+        """The build argument of that name, an inherited one too."""
+        return next((each for each in (*self.build_args, *self.inherited_args) if each.name == name), None)
 
     def passes(self, secret_id: str) -> bool:
         """Whether a secret of that id is passed."""
-        return any(secret_id == each.id or secret_id in each.aliases for each in self.secrets)
+        return self.secret(secret_id) is not None
+
+    def secret(self, secret_id: str) -> PassedSecretUse | None:
+        """The secret of that id, an inherited one too."""
+        passed = (*self.secrets, *self.inherited_secrets)
+        return next((each for each in passed if secret_id == each.id or secret_id in each.aliases), None)
 
 
 class CallerFile(Struct, frozen=True):

@@ -2,24 +2,31 @@
 
 Facts: the compose specification (build.md, 09-secrets.md) and compose-go: `build` is a folder or a mapping; `args` is
 a mapping or a list; paths of `context` are relative to the file, `dockerfile` to the context; a build secret's id for
-the builder is its `target`, else its `source`; `extends` takes over a service of the same or another file.
+the builder is its `target`, else its `source`; `extends` takes over a service of the same or another file, whose paths
+stay relative to that file; an override is merged over the file of the default name beside it, `args` and `secrets` by
+name, unless `!reset` or `!override` says otherwise. A file of another name (`compose.prod.yaml`) is taken to lie upon
+the default one where a service's `build` of it names no Dockerfile by itself.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from buildhush.companions.callers import (
     BuildPlace,
     Caller,
     CallerFile,
     CallerKind,
+    InlineDockerfile,
     PassedArgument,
     PassedSecretUse,
     ReadText,
     Setting,
 )
+from buildhush.companions.inline import inline_in_compose
 from buildhush.companions.options import mode_of, provenance_of, value_kind
 from buildhush.companions.values import Mapping, Null, Opaque, Pair, Scalar, Sequence, Value, scalars
 from buildhush.companions.yaml_reader import read_yaml
@@ -29,6 +36,9 @@ from buildhush.text.spans import Span
 _NAME = re.compile(r"(?:docker-)?compose(?:[.-].+)?\.ya?ml|.+[.-](?:docker-)?compose\.ya?ml", re.IGNORECASE)
 _DEFAULT = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?::?-([^${}]*))?\}|([A-Za-z_]\w*))")
 _LONGEST_CHAIN = 20
+_MOST_FILES = 30
+_DEFAULT_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+_OVERRIDE_NAMES = tuple(name.replace(".y", ".override.y") for name in _DEFAULT_NAMES)
 
 
 def is_compose_file(path: str) -> bool:
@@ -42,12 +52,9 @@ def read_compose(path: str, text: str, read_text: ReadText) -> CallerFile:
     root = parsed.root
     if root is None:
         return CallerFile(path, text, problems=parsed.problems)
-    names = tuple(_defined(root))
-    defined = {each.id: each for each in names}
-    services = root.mapping("services")
-    reader = _Reader(path, services, defined, read_text)
-    callers = [caller for pair in services.pairs if (caller := reader.caller(pair)) is not None]
-    return CallerFile(path, text, tuple(callers), names, reads=tuple(sorted(reader.reads)), problems=parsed.problems)
+    reader = _Reader(_Source(path, root), read_text)
+    callers = [caller for pair in root.mapping("services").pairs if (caller := reader.caller(pair)) is not None]
+    return CallerFile(path, text, tuple(callers), tuple(_defined(root)), reader.reads, parsed.problems)
 
 
 def interpolated(text: str) -> str | None:
@@ -77,89 +84,191 @@ def _defined(root: Mapping) -> list[PassedSecretUse]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One compose file of those that say something about a service."""
+
+    path: str
+    root: Mapping
+
+    @property
+    def folder(self) -> str:
+        return os.path.dirname(self.path)
+
+    def service(self, name: str) -> Mapping:
+        return self.root.mapping("services").mapping(name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """What one file says about one service's build."""
+
+    owner: str
+    source: _Source
+    build: Value | None
+
+
 class _Reader:
-    def __init__(self, path: str, services: Mapping, defined: dict[str, PassedSecretUse], read_text: ReadText) -> None:
-        self.path = path
-        self.folder = os.path.dirname(path)
-        self.services = services
-        self.defined = defined
+    def __init__(self, own: _Source, read_text: ReadText) -> None:
+        self.own = own
         self.read_text = read_text
-        self.reads: set[str] = set()
+        self.sources: dict[str, _Source | None] = {own.path: own}
+        self.defined: dict[str, PassedSecretUse] | None = None
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """All files that count besides, those that are not there too."""
+        return tuple(sorted(self.sources.keys() - {self.own.path}))
 
     def caller(self, pair: Pair) -> Caller | None:
         """The build of one service, None when it only runs an image."""
-        layers = self.layers(pair.key.text)
-        builds = [(name, value) for name, value in layers if value is not None]
-        if not builds:
+        name = pair.key.text
+        layers = [layer for layer in self.layers(name) if layer.build is not None]
+        if not layers:
             return None
-        own = next((value for name, value in builds if name == pair.key.text), None)
-        mappings = [(name, value) for name, value in builds if isinstance(value, Mapping)]
+        if not any(layer.source is self.own for layer in layers) and self.own.service(name).get("extends") is None:
+            return None
+        mappings = [(layer, layer.build) for layer in layers if isinstance(layer.build, Mapping)]
         arguments: dict[str, PassedArgument] = {}
         secrets: dict[str, PassedSecretUse] = {}
         opaque = False
-        for name, build in mappings:
-            for argument in _arguments(build, name):
+        for layer, build in mappings:
+            written_in = None if layer.source is self.own else layer.source.path
+            for argument in _arguments(build, layer.owner, written_in):
                 arguments.setdefault(argument.name, argument)
-            for secret in self.secrets(build, name):
+            for secret in self.secrets(build, layer.owner, written_in):
                 secrets.setdefault(secret.id, secret)
             opaque = opaque or any(isinstance(build.get(key), Opaque) for key in ("args", "secrets"))
-        inline = any(build.get("dockerfile_inline") is not None for _, build in mappings)
-        target = next((text for _, build in mappings if isinstance(text := build.get("target"), Scalar)), None)
+        target = next(
+            ((layer, text) for layer, build in mappings if isinstance(text := build.get("target"), Scalar)), None
+        )
+        inline = self.inline(name, mappings)
         return Caller(
-            self.path,
+            self.own.path,
             CallerKind.COMPOSE,
-            ("service", pair.key.text),
-            f"service `{pair.key.text}`",
+            ("service", name),
+            f"service `{name}`",
             pair.key.span,
-            () if inline else self.places(builds),
-            None if target is None or not target.text else interpolated(target.text),
-            tuple(arguments.values()),
-            tuple(secrets.values()),
+            () if inline is not None else self.places(layers),
+            None if target is None or not target[1].text else interpolated(target[1].text),
+            tuple(each for each in arguments.values() if each.written_in is None),
+            tuple(each for each in secrets.values() if each.written_in is None),
             tuple(each.text for _, build in mappings for each in scalars(build.get("ssh"))),
-            next((mode for _, build in mappings if (mode := _cache_mode(build))), None),
-            next((mode for _, build in mappings if (mode := _provenance(build))), None),
+            self.setting(pair, mappings, _cache_mode),
+            self.setting(pair, mappings, _provenance),
             opaque,
-            own,
-            target_span=target.span if target is not None else None,
+            self.own.service(name).get("build"),
+            target_span=target[1].span if target is not None and target[0].source is self.own else None,
+            inline=inline if inline is not None and inline.content.text else None,
+            inherited_args=tuple(each for each in arguments.values() if each.written_in is not None),
+            inherited_secrets=tuple(each for each in secrets.values() if each.written_in is not None),
         )
 
-    def layers(self, name: str) -> list[tuple[str, Value | None]]:
-        """The `build` of a service and of those that it extends in this file; nearest first."""
-        found: list[tuple[str, Value | None]] = []
-        seen: set[str] = set()
-        current: str | None = name
-        while current is not None and current not in seen and len(seen) < _LONGEST_CHAIN:
-            seen.add(current)
-            service = self.services.mapping(current)
-            found.append((current, service.get("build")))
-            current = self.extended(service)
+    def layers(self, name: str) -> list[_Layer]:
+        """What is said about a service, the strongest first: an override, the file itself, what either lies upon."""
+        found: list[_Layer] = []
+        upper, lower = self.beside()
+        if upper is not None:
+            found += self.extended(upper, name)
+            if _is_reset(upper, name, "build"):
+                return found
+        found += self.extended(self.own, name)
+        if lower is None or _is_reset(self.own, name, "build"):
+            return found
+        lies_upon = any(_names_dockerfile(layer.build) for layer in found)
+        if _is_override(self.own.path) or (found and not lies_upon):
+            found += [_without_reset(layer, self.own, name) for layer in self.extended(lower, name)]
         return found
 
-    def extended(self, service: Mapping) -> str | None:
-        extends = service.get("extends")
-        if isinstance(extends, Scalar):
-            return extends.text
-        if isinstance(extends, Mapping) and extends.get("file") is None:
-            return extends.text("service")
+    def beside(self) -> tuple[_Source | None, _Source | None]:
+        """The override that compose puts on top of this file by itself, and the file that this one may lie upon."""
+        name = os.path.basename(self.own.path).lower()
+        if name in _DEFAULT_NAMES:
+            paths = [os.path.join(self.own.folder, each) for each in _OVERRIDE_NAMES]
+            return next((source for path in paths if (source := self.source(path)) is not None), None), None
+        if _NAME.fullmatch(name) is None:
+            return None, None
+        paths = [os.path.join(self.own.folder, each) for each in _DEFAULT_NAMES]
+        return None, next((source for path in paths if (source := self.source(path)) is not None), None)
+
+    def source(self, path: str) -> _Source | None:
+        path = os.path.normpath(path)
+        if path not in self.sources:
+            text = self.read_text(path) if len(self.sources) < _MOST_FILES else None
+            root = None if text is None else read_yaml(text).root
+            self.sources[path] = None if root is None else _Source(path, root)
+        return self.sources[path]
+
+    def extended(self, source: _Source, name: str) -> list[_Layer]:
+        """The `build` of a service and of those that it extends, in this file and others; nearest first."""
+        found: list[_Layer] = []
+        seen: set[tuple[str, str]] = set()
+        while (source.path, name) not in seen and len(seen) < _LONGEST_CHAIN:
+            seen.add((source.path, name))
+            service = source.service(name)
+            found.append(_Layer(name, source, service.get("build")))
+            extends = service.get("extends")
+            following = source
+            if isinstance(extends, Scalar):
+                name = extends.text
+            elif isinstance(extends, Mapping) and (extended := extends.text("service")) is not None:
+                name = extended
+                if extends.get("file") is not None:
+                    file = interpolated(extends.text("file") or "$")
+                    other = None if file is None else self.source(os.path.join(source.folder, file))
+                    if other is None:
+                        break
+                    following = other
+            else:
+                break
+            source = following
+        return found
+
+    def setting(
+        self, pair: Pair, mappings: list[tuple[_Layer, Mapping]], read: Callable[[Mapping], Setting | None]
+    ) -> Setting | None:
+        """A mode; one of another file stands at the service's name."""
+        for layer, build in mappings:
+            setting = read(build)
+            if setting is not None:
+                return setting if layer.source is self.own else Setting(setting.text, pair.key.span)
         return None
 
-    def places(self, builds: list[tuple[str, Value]]) -> tuple[BuildPlace, ...]:
-        context: str | None = None
-        dockerfile: str | None = None
-        for _, build in builds:
-            if isinstance(build, Scalar):
-                context = context or build.text
-            elif isinstance(build, Mapping):
-                context = context or build.text("context")
-                dockerfile = dockerfile or build.text("dockerfile")
-        folder = interpolated(context or ".")
-        file = interpolated(dockerfile or "Dockerfile")
-        if folder is None or file is None or "://" in folder or folder.startswith("git@"):
+    def inline(self, name: str, mappings: list[tuple[_Layer, Mapping]]) -> InlineDockerfile | None:
+        """The Dockerfile of a service that has it in itself; without content when it is another file's."""
+        for layer, build in mappings:
+            value = build.get("dockerfile_inline")
+            if isinstance(value, Scalar) and layer.source is self.own and not value.shared:
+                return inline_in_compose(f"{self.own.path}#{name}", value, self.context(mappings))
+            if value is not None:
+                return InlineDockerfile(f"{layer.source.path}#{layer.owner}", identity(""))
+            if build.get("dockerfile") is not None:
+                return None
+        return None
+
+    def context(self, builds: Iterable[tuple[_Layer, Value]]) -> str | None:
+        """The folder of the build context; None when it is none of this machine."""
+        for layer, build in builds:
+            text = build.text if isinstance(build, Scalar) else None
+            if isinstance(build, Mapping):
+                text = build.text("context")
+            if text:
+                folder = interpolated(text)
+                if folder is None or "://" in folder or folder.startswith(("git@", "service:")):
+                    return None
+                return os.path.normpath(os.path.join(layer.source.folder, os.path.expanduser(folder)))
+        return self.own.folder
+
+    def places(self, layers: list[_Layer]) -> tuple[BuildPlace, ...]:
+        builds = [(layer, layer.build) for layer in layers if layer.build is not None]
+        root = self.context(builds)
+        named = (build.text("dockerfile") for _, build in builds if isinstance(build, Mapping))
+        file = interpolated(next((text for text in named if text), "Dockerfile"))
+        if root is None or file is None or not builds:
             return ()
-        root = os.path.normpath(os.path.join(self.folder, os.path.expanduser(folder)))
         return (BuildPlace(os.path.normpath(os.path.join(root, file)), root),)
 
-    def secrets(self, build: Mapping, owner: str) -> list[PassedSecretUse]:
+    def secrets(self, build: Mapping, owner: str, written_in: str | None) -> list[PassedSecretUse]:
         value = build.get("secrets")
         found = []
         for item, span in zip(value.items, value.item_spans, strict=True) if isinstance(value, Sequence) else ():
@@ -171,7 +280,7 @@ class _Reader:
                 source, target, id_span, source_span = named.text, renamed.text, renamed.span, named.span
             else:
                 continue
-            defined = self.defined.get(source)
+            defined = self.definition(source)
             found.append(
                 PassedSecretUse(
                     target,
@@ -182,12 +291,54 @@ class _Reader:
                     owner,
                     (source,) if source != target else (),
                     (source_span,) if source != target else (),
+                    written_in,
+                    defined is not None,
                 )
             )
         return found
 
+    def definition(self, name: str) -> PassedSecretUse | None:
+        """A secret of the top level: of this file, and of those that it is merged with; `extends` brings none along."""
+        if self.defined is None:
+            self.defined = {}
+            for source in (self.own, *self.beside()):
+                for each in () if source is None else _defined(source.root):
+                    self.defined.setdefault(each.id, each)
+        return self.defined.get(name)
 
-def _arguments(build: Mapping, owner: str) -> list[PassedArgument]:
+
+def _names_dockerfile(build: Value | None) -> bool:
+    """Whether a `build` stands on its own."""
+    keys = ("context", "dockerfile", "dockerfile_inline")
+    return isinstance(build, Scalar) or (isinstance(build, Mapping) and any(build.get(key) is not None for key in keys))
+
+
+def _is_override(path: str) -> bool:
+    return os.path.basename(path).lower() in _OVERRIDE_NAMES
+
+
+def _is_reset(source: _Source, name: str, key: str, inside: str = "") -> bool:
+    """Whether a service's key has compose's tag `!reset` or `!override`, after which nothing below counts."""
+    holder = source.service(name)
+    if inside:
+        holder = holder.mapping(inside)
+    pair = holder.pair(key)
+    return pair is not None and pair.tag in ("!reset", "!override")
+
+
+def _without_reset(layer: _Layer, upper: _Source, name: str) -> _Layer:
+    """A layer of the file below without the keys that the file above takes away."""
+    if not isinstance(layer.build, Mapping):
+        return layer
+    keys = {key for key in ("args", "secrets", "target") if _is_reset(upper, name, key, "build")}
+    if not keys:
+        return layer
+    build = layer.build
+    pairs = tuple(pair for pair in build.pairs if pair.key.text not in keys)
+    return _Layer(layer.owner, layer.source, Mapping(pairs, build.span, build.flow, build.shared))
+
+
+def _arguments(build: Mapping, owner: str, written_in: str | None) -> list[PassedArgument]:
     args = build.get("args")
     found = []
     if isinstance(args, Mapping):
@@ -206,6 +357,7 @@ def _arguments(build: Mapping, owner: str) -> list[PassedArgument]:
                     span,
                     owner,
                     pair.shared or value.shared,
+                    written_in,
                 )
             )
     elif isinstance(args, Sequence):
@@ -216,7 +368,9 @@ def _arguments(build: Mapping, owner: str) -> list[PassedArgument]:
             kind, variable = value_kind(name, value_text if equals else None)
             value_span = item.content.source_span(Span(len(name) + 1, len(item.text))) if value_text else None
             name_span = item.content.source_span(Span(0, len(name)))
-            found.append(PassedArgument(name, kind, variable, item_span, name_span, value_span, owner, item.shared))
+            found.append(
+                PassedArgument(name, kind, variable, item_span, name_span, value_span, owner, item.shared, written_in)
+            )
     return found
 
 

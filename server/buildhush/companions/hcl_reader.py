@@ -131,6 +131,30 @@ class _Reader:
         last = max(len(inner) - 1, 0)
         return Scalar(text, span, style, MappedText(text, steps, tuple(start + min(step, last) for step in steps)))
 
+    def heredoc(self, node: tree_sitter.Node) -> Value:
+        """`<<NAME` and `<<-NAME`; `${…}` stays in it as written."""
+        span = self.span(node)
+        written = self.text[span.start : span.end]
+        lines = written.splitlines(keepends=True)
+        if len(lines) < 2:
+            return Opaque(written, span)
+        content = lines[1:-1]
+        indent = 0
+        if written.startswith("<<-"):
+            filled = [line for line in lines[1:] if line.strip()]
+            indent = min((len(line) - len(line.lstrip(" ")) for line in filled), default=0)
+        pieces, joined, sources, length = [], [], [], 0
+        position = span.start + len(lines[0])
+        for line in content:
+            cut = min(indent, len(line) - len(line.lstrip(" ")))
+            pieces.append(line[cut:].replace("\r\n", "\n"))
+            joined.append(length)
+            sources.append(position + cut)
+            length += len(pieces[-1])
+            position += len(line)
+        text = "".join(pieces)
+        return Scalar(text, span, "heredoc", MappedText(text, tuple(joined) or (0,), tuple(sources) or (span.end,)))
+
     def value(self, node: tree_sitter.Node, depth: int) -> Value:
         span = self.span(node)
         if depth > MAX_DEPTH:
@@ -143,6 +167,8 @@ class _Reader:
             inner = children[0]
         if inner.type in ("string_lit", "quoted_template"):
             return self.string(inner)
+        if inner.type == "heredoc_template":
+            return self.heredoc(inner)
         if inner.type == "null_lit":
             return Null(span)
         if inner.type in ("numeric_lit", "bool_lit"):

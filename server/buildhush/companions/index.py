@@ -64,6 +64,8 @@ class CallerIndex:
         """By Dockerfile: the companion files that build it."""
         self._candidates: dict[str, set[str]] = {}
         """By path: the companion files of which a caller may mean it."""
+        self._readers: dict[str, set[str]] = {}
+        """By path: the companion files that are read together with it, there or not."""
         self.complete = False
         self.version = 0
         """Grows whenever an answer may have changed."""
@@ -112,12 +114,22 @@ class CallerIndex:
     def update(self, path: str) -> bool:
         """Read a file again, from a buffer or the disk; whether it is one of the index."""
         path = os.path.abspath(path)
+        is_known = self._update(path)
+        for reader in self.readers_of(path):
+            self._update(reader)
+        return is_known
+
+    def readers_of(self, path: str) -> tuple[str, ...]:
+        """The companion files that say something else when this one changes: they extend it, or lie upon it."""
+        return tuple(sorted(self._readers.get(os.path.abspath(path), ())))
+
+    def _update(self, path: str) -> bool:
         if kind_of(path) is None:
             self._relink(path)
             return False
         text = self._read_text(path)
         if text is None:
-            self.remove(path)
+            self._remove(path)
             return False
         known = self._files.get(path)
         if known is not None and known.text == text and not known.reads and text:
@@ -128,8 +140,11 @@ class CallerIndex:
         if file is None:
             return False
         # Edits read the file again; a tree for each of thousands of files would make every garbage collection a pause.
-        callers = tuple(replace(caller, site=None) for caller in file.callers)
+        callers = tuple(map(_without_trees, file.callers))
+        self._forget_reads(path)
         self._files[path] = replace(file, callers=callers)
+        for each in file.reads:
+            self._readers.setdefault(each, set()).add(path)
         self._unlink(path)
         self._link(path)
         self.version += 1
@@ -138,11 +153,22 @@ class CallerIndex:
     def remove(self, path: str) -> None:
         """A file is gone."""
         path = os.path.abspath(path)
+        self._remove(path)
+        for reader in self.readers_of(path):
+            self._update(reader)
+
+    def _remove(self, path: str) -> None:
         if path in self._files:
             self._unlink(path)
+            self._forget_reads(path)
             del self._files[path]
             self.version += 1
         self._relink(path)
+
+    def _forget_reads(self, path: str) -> None:
+        known = self._files.get(path)
+        for each in known.reads if known is not None else ():
+            self._readers.get(each, set()).discard(path)
 
     def file(self, path: str) -> CallerFile | None:
         """What is known of a companion file."""
@@ -169,7 +195,9 @@ class CallerIndex:
         return tuple((caller, self.linked(caller)) for caller in file.callers) if file is not None else ()
 
     def linked(self, caller: Caller) -> LinkedCaller | None:
-        """The Dockerfile that a caller builds, among its readings the first that exists."""
+        """The Dockerfile that a caller builds, among its readings the first that exists; one in itself has a path too."""
+        if caller.inline is not None:
+            return LinkedCaller(caller, caller.inline.path, caller.inline.context)
         place = next((place for place in caller.places if self._exists(place)), None)
         return None if place is None else LinkedCaller(caller, place.dockerfile, place.context)
 
@@ -212,6 +240,11 @@ class CallerIndex:
         """The innermost root that holds a path."""
         fitting = [root for root in self.roots if path == root or path.startswith(root.rstrip(os.sep) + os.sep)]
         return max(fitting, key=len) if fitting else None
+
+
+def _without_trees(caller: Caller) -> Caller:
+    inline = None if caller.inline is None else replace(caller.inline, scalar=None)
+    return replace(caller, site=None, inline=inline)
 
 
 def read_file(path: str) -> str | None:

@@ -55,7 +55,7 @@ def read_caller_file(path: str, text: str, read_text: ReadText, root: str | None
     if kind == "compose":
         return compose.read_compose(path, text, read_text)
     if kind == "bake":
-        return bake.read_bake(path, text)
+        return bake.read_bake(path, text, read_text)
     if kind == "makefile":
         return scripts.read_makefile(path, text, root)
     return scripts.read_script(path, text, root)

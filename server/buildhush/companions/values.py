@@ -43,12 +43,13 @@ class Opaque(Struct, frozen=True, eq=False):
 
 
 class Pair(Struct, frozen=True, eq=False):
-    """`key: value`. `span` covers both, without white space and comments behind them."""
+    """`key: value`. `span` covers both, without white space and comments behind them. `tag`: YAML's, of the value."""
 
     key: Scalar
     value: Value
     span: Span
     shared: bool = False
+    tag: str = ""
 
 
 class Mapping(Struct, frozen=True, eq=False):

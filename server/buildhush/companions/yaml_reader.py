@@ -182,7 +182,7 @@ class _Reader:
             for pair in value.pairs if isinstance(value, Mapping) else ():
                 if pair.key.text not in known:
                     known.add(pair.key.text)
-                    pairs.append(Pair(pair.key, _as_shared(pair.value), pair.span, True))
+                    pairs.append(Pair(pair.key, _as_shared(pair.value), pair.span, True, pair.tag))
         return Mapping(tuple(pairs), self.span(node), node.type == "flow_mapping")
 
     def pair(self, node: tree_sitter.Node, depth: int) -> Pair | None:
@@ -197,7 +197,13 @@ class _Reader:
         value_node = node.child_by_field_name("value")
         end = self.span(node).end
         value = Null(Span(end, end)) if value_node is None else self.value(value_node, depth + 1)
-        return Pair(key, value, self.span(node))
+        return Pair(key, value, self.span(node), tag=self.tag(value_node))
+
+    def tag(self, node: tree_sitter.Node | None) -> str:
+        found = (
+            next((child for child in node.named_children if child.type == "tag"), None) if node is not None else None
+        )
+        return "" if found is None else self.text[slice(*_pair_of(self.span(found)))]
 
     def sequence(self, node: tree_sitter.Node, depth: int) -> Sequence:
         items: list[Value] = []
@@ -326,7 +332,7 @@ def _as_shared(value: Value) -> Value:
         return Opaque(value.text, value.span, True)
     if isinstance(value, Sequence):
         return Sequence(tuple(map(_as_shared, value.items)), value.item_spans, value.span, value.flow, True)
-    pairs = tuple(Pair(pair.key, _as_shared(pair.value), pair.span, True) for pair in value.pairs)
+    pairs = tuple(Pair(pair.key, _as_shared(pair.value), pair.span, True, pair.tag) for pair in value.pairs)
     return Mapping(pairs, value.span, value.flow, True)
 
 
