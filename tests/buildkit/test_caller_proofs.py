@@ -6,16 +6,19 @@ Dockerfile and to all files that build it.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from tests.buildkit.clients import CallerBuild, CallerRunner
 from tests.buildkit.engine import EngineMissing, is_required
 from tests.companions.repair_cases import Case, read_cases
+from tests.companions.test_inline import REPAIRED
 from tests.companions.workspace import Workspace
 
 from buildhush.companions.findings import whole_fix
 from buildhush.companions.readers import kind_of
+from buildhush.engine import fixes
 from buildhush.verify.buildctl import BuildctlEngine
 from buildhush.verify.engine import without_syntax_line
 
@@ -77,7 +80,8 @@ def test_a_repaired_caller_builds_without_the_leak(case: Case, runner: CallerRun
         analysis = workspace.analysis(str(tmp_path / name))
         assert analysis is not None
         (report,) = [each for each in analysis.reports if each.rule.id == "secret-in-arg"]
-        fix = whole_fix(workspace.index, str(tmp_path / name), analysis, report)
+        link = workspace.index.callers_of(str(tmp_path / name))[0]
+        fix = whole_fix(workspace.index, link, analysis, fixes(analysis, report)[0])
         assert fix is not None
         workspace.apply(fix)
     if kind_of(case.name) in ("compose", "bake"):
@@ -88,6 +92,39 @@ def test_a_repaired_caller_builds_without_the_leak(case: Case, runner: CallerRun
     assert after.holds(SEEN)
     assert not after.holds(CANARY)
     assert CANARY not in after.log
+
+
+@pytest.mark.parametrize("name", REPAIRED)
+def test_a_repaired_dockerfile_inside_a_file_builds_without_the_leak(
+    name: str, runner: CallerRunner, tmp_path: Path
+) -> None:
+    before, after = REPAIRED[name]
+    path = tmp_path / name
+    path.write_text(before, encoding="utf-8")
+    leaking = runner.run(path, tmp_path, ENVIRONMENT)
+    assert leaking.succeeded, leaking.log[-3000:]
+    assert leaking.holds(CANARY)
+    assert leaking.holds(SEEN)
+    path.write_text(re.sub(" *# syntax=.*\n", "", after), encoding="utf-8")
+    repaired = runner.run(path, tmp_path, ENVIRONMENT)
+    assert repaired.succeeded, repaired.log[-3000:]
+    assert repaired.holds(SEEN)
+    assert not repaired.holds(CANARY)
+    assert CANARY not in repaired.log
+
+
+@pytest.mark.parametrize(("name", "written"), [("compose.yaml", "$NPM_TOKEN"), ("docker-bake.hcl", "${NPM_TOKEN}")])
+def test_what_a_program_fills_into_a_dockerfile_is_in_the_history(
+    name: str, written: str, runner: CallerRunner, tmp_path: Path
+) -> None:
+    before = REPAIRED[name][0]
+    path = tmp_path / name
+    path.write_text(re.sub("ARG NPM_TOKEN", f"LABEL a={written}", re.sub(" *args(:\n| =).*\n", "", before)))
+    found = Workspace(tmp_path, {}).marked(name)
+    assert found == [("hardcoded-secret", "NPM_TOKEN")]
+    leaking = runner.run(path, tmp_path, ENVIRONMENT)
+    assert leaking.succeeded, leaking.log[-3000:]
+    assert leaking.holds(CANARY)
 
 
 def _passes(runner: CallerRunner, path: Path) -> tuple[set[str], set[str]]:

@@ -114,6 +114,46 @@ TABLE = {
         },
         {"build.sh": [("context-copies-secret", "id=t,src=./conf/value.txt")]},
     ),
+    "a secret's file that a bind mount of the context takes along": (
+        {
+            "build.sh": "docker build --secret id=t,src=./conf/value.txt .\n",
+            "conf/value.txt": "x",
+            "Dockerfile": "FROM a\nRUN --mount=target=/src --mount=type=secret,id=t b\n",
+        },
+        {"build.sh": [("context-copies-secret", "id=t,src=./conf/value.txt")]},
+    ),
+    "a secret's file beside the folder that is bind mounted": (
+        {
+            "build.sh": "docker build --secret id=t,src=./conf/value.txt .\n",
+            "conf/value.txt": "x",
+            "Dockerfile": "FROM a\nRUN --mount=source=src,target=/src --mount=type=secret,id=t b\n",
+        },
+        {"build.sh": []},
+    ),
+    "a service that takes another file's argument": (
+        {
+            "compose.yaml": "services:\n  web:\n    extends: {file: base.yml, service: b}\n    build: {context: app}\n",
+            "base.yml": "services:\n  b:\n    build:\n      args: [NPM_TOKEN]\n",
+            "app/Dockerfile": DECLARES,
+        },
+        {"compose.yaml": [("secret-in-build-arg", "web")]},
+    ),
+    "an override that takes the arguments away": (
+        {
+            "compose.yaml": "secrets: {t: {environment: T}}\nservices:\n  web:\n    build: {secrets: [t]}\n",
+            "compose.override.yaml": "services:\n  web:\n    build:\n      secrets: !reset null\n",
+            "Dockerfile": "FROM a\nRUN --mount=type=secret,id=u b\n",
+        },
+        {"compose.yaml": [("unused-secret-mount", "t")], "compose.override.yaml": []},
+    ),
+    "a target that inherits a secret of the other bake file": (
+        {
+            "docker-bake.hcl": 'target "web" {\n  inherits = ["base"]\n}\n',
+            "docker-bake.json": '{"target": {"base": {"secret": ["id=npm_token,env=NPM_TOKEN"]}}}',
+            "Dockerfile": MOUNTS,
+        },
+        {"docker-bake.hcl": [], "Dockerfile": []},
+    ),
     "a secret's file that is ignored": (
         {
             "build.sh": "docker build --secret id=t,src=./conf/value.txt .\n",

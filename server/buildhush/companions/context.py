@@ -101,6 +101,28 @@ class BuildContext:
         return read_context(self.root, self.dockerfile, self._ignore_text)
 
 
+class FolderContext:
+    """A folder as the build context of a Dockerfile, listed when something first asks for it."""
+
+    def __init__(self, root: str, dockerfile: str) -> None:
+        self._root = root
+        self._dockerfile = dockerfile
+        self._listing: BuildContext | None = None
+
+    def secret_files_below(self, source: str) -> tuple[str, ...]:
+        """Secret-looking files that `COPY source` takes along."""
+        return self._listed().secret_files_below(source)
+
+    def exists(self, path: str) -> bool | None:
+        """Whether the context has that file."""
+        return self._listed().exists(path)
+
+    def _listed(self) -> BuildContext:
+        if self._listing is None:
+            self._listing = read_context(self._root, self._dockerfile)
+        return self._listing
+
+
 def read_context(root: str, dockerfile: str | None = None, ignore_text: str | None = None) -> BuildContext:
     """List the context below `root`.
 

@@ -15,27 +15,30 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from buildhush.companions.callers import Caller, CallerKind, PassedArgument, PassedSecretUse, ValueKind
+from buildhush.companions.context import FolderContext
 from buildhush.companions.dockerignore import append_entries, ignore_files, matches_source, read_rules
 from buildhush.companions.index import CallerIndex, LinkedCaller
-from buildhush.companions.repairs import FileEdits, caller_edits, edits_without_argument, file_edits
+from buildhush.companions.inline import interpolations
+from buildhush.companions.repairs import FileEdits, caller_edits, edits_without_argument, file_edits, inline_edits
 from buildhush.companions.silencing import comment_edit, read_comments
 from buildhush.companions.workflows import repository_of
 from buildhush.config import Settings
-from buildhush.dockerfile.nodes import Assignment, Copy, Mount, Onbuild, Run
-from buildhush.engine import Analysis, Report, fixes
+from buildhush.dockerfile.nodes import Assignment, Copy, Instruction, Mount, Onbuild, Run
+from buildhush.engine import Analysis, Report, analyze, fixes
 from buildhush.fixes.invocation import secret_id_for_variable
 from buildhush.fixes.syntax import Frontend, frontend
 from buildhush.flow.facts import Certainty, Sink, SourceKind
 from buildhush.knowledge.values import Verdict, judge
-from buildhush.rules.api import PassedSecret, Safety, Severity
+from buildhush.rules.api import Fix, PassedSecret, Safety, Severity
 from buildhush.suppress import instruction_comment, reason_at
-from buildhush.text.spans import Edit, Span
+from buildhush.text.spans import Edit, Span, apply
 
 BUILD_ARG = "secret-in-build-arg"
 UNUSED = "unused-secret-mount"
 INEFFECTIVE = "secret-mount-ineffective"
 IN_CONTEXT = "context-copies-secret"
 CROSSES = "secret-crosses-stage"
+LITERAL = "hardcoded-secret"
 
 AnalysisOf = Callable[[str], "Analysis | None"]
 """The analysis of a Dockerfile by its path; None when it can't be read."""
@@ -90,6 +93,16 @@ class _Argument(Struct, frozen=True):
     argument: PassedArgument
     link: LinkedCaller | None
     declared: bool | None
+    analysis: Analysis | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """A report of a Dockerfile that stands in the caller's file."""
+
+    link: LinkedCaller
+    analysis: Analysis
+    report: Report
 
 
 class _Unserved(Struct, frozen=True):
@@ -121,7 +134,7 @@ def all_findings_in(
     found: dict[tuple[Span, str], CompanionFinding] = {}
     comments = read_comments(file.text)
     for caller, link in index.callers_in(path):
-        analysis = analysis_of(link.dockerfile) if link is not None else None
+        analysis = _analysis(index, link, analysis_of, settings)
         for finding in _of_caller(index, caller, link, analysis, settings):
             reason = comments.reason(finding.rule, finding.span, caller, required=settings.require_reason)
             dockerfile = link.dockerfile if link is not None else None
@@ -162,6 +175,10 @@ def fixes_of(index: CallerIndex, finding: CompanionFinding, analysis_of: Analysi
         return (CompanionFix(title, Safety.UNSAFE, files, _notes(files)),) if files else ()
     if isinstance(subject, _Exposed):
         return tuple(_ignored(index, subject))
+    if isinstance(subject, _Inside):
+        analysis = subject.analysis
+        found = (whole_fix(index, subject.link, analysis, fix) for fix in fixes(analysis, subject.report))
+        return tuple(fix for fix in found if fix is not None)
     return ()
 
 
@@ -182,7 +199,7 @@ def comment_fix(index: CallerIndex, finding: CompanionFinding, analysis_of: Anal
 def is_secret_argument(argument: PassedArgument, text: str, settings: Settings) -> Verdict | None:
     """The verdict on a build argument that a caller passes, None when it is no secret."""
     lowered = argument.name.lower()
-    if any(fnmatchcase(lowered, pattern.lower()) for pattern in settings.public_names):
+    if _is_public(argument.name, settings):
         return None
     value = None
     if argument.value_span is not None:
@@ -210,14 +227,126 @@ def _of_caller(
             finding = _in_argument(caller, argument, link, analysis, text, settings)
             if finding is not None:
                 yield finding
+        for argument in caller.inherited_args:
+            # Where the file that it is written in has a place for the finding, it stands there.
+            if argument.written_in is None or _is_passed_in(index, argument.written_in, argument):
+                continue
+            written = index.text_of(argument.written_in) or ""
+            finding = _in_argument(caller, argument, link, analysis, written, settings)
+            if finding is not None:
+                yield replace(finding, span=caller.span)
     if link is None or analysis is None:
         return
+    if caller.inline is not None:
+        yield from _inside(index, link, analysis, settings)
     if settings.wants(UNUSED):
         yield from _unused(caller, link, analysis, settings)
     if settings.wants(IN_CONTEXT):
         yield from _exposed(index, caller, link, analysis, settings)
     if settings.wants(CROSSES):
         yield from _cached(caller, link, analysis, settings)
+
+
+def _is_passed_in(index: CallerIndex, path: str, argument: PassedArgument) -> bool:
+    """Whether a caller of that file passes the argument that is written there."""
+    file = index.file(path)
+    arguments = (each for caller in file.callers for each in caller.build_args) if file is not None else ()
+    return any(each.span == argument.span for each in arguments)
+
+
+def _analysis(
+    index: CallerIndex, link: LinkedCaller | None, analysis_of: AnalysisOf, settings: Settings
+) -> Analysis | None:
+    """The analysis of what a caller builds."""
+    if link is None:
+        return None
+    inline = link.caller.inline
+    if inline is None:
+        return analysis_of(link.dockerfile)
+    known = index.inline_analyses.get(inline.path)
+    if not isinstance(known, Analysis) or known.text != inline.text or known.settings != settings:
+        context = None if link.context is None else FolderContext(link.context, inline.path)
+        known = analyze(inline.text, path=inline.path, context=context, settings=settings)
+        index.inline_analyses[inline.path] = known
+    return known
+
+
+def _inside(
+    index: CallerIndex, link: LinkedCaller, analysis: Analysis, settings: Settings
+) -> Iterator[CompanionFinding]:
+    """What is found in a Dockerfile that stands in the caller's file, at its place there."""
+    inline = link.caller.inline
+    assert inline is not None
+    for report in analysis.reports:
+        finding = report.finding
+        yield CompanionFinding(
+            link.caller.file,
+            inline.content.source_span(report.span),
+            report.rule.id,
+            report.severity,
+            finding.certainty,
+            finding.message,
+            finding.sinks,
+            (finding.source.kind, finding.source.name) if finding.source is not None else None,
+            tuple(_related(link, step.span, step.message) for step in report.trail),
+            finding.unnecessary,
+            subject=_Inside(link, analysis, report),
+        )
+    for unserved in _unserved(index, link.dockerfile, analysis, settings) if settings.wants(INEFFECTIVE) else ():
+        yield replace(unserved, file=link.caller.file, span=inline.content.source_span(unserved.span))
+    if settings.wants(LITERAL):
+        yield from _interpolated(index, link, analysis, settings)
+
+
+def _interpolated(
+    index: CallerIndex, link: LinkedCaller, analysis: Analysis, settings: Settings
+) -> Iterator[CompanionFinding]:
+    """Secrets whose values the calling program writes into the Dockerfile's text (seen in builds: into the history)."""
+    caller = link.caller
+    assert caller.inline is not None
+    reported = [report.span for report in analysis.reports]
+    for name, span, step in interpolations(caller.inline, _text(index, caller)):
+        verdict = judge(name, None, parameter=True)
+        here = next((each for each in analysis.tree.instructions if _span_of(analysis, each).contains(step)), None)
+        if not verdict.secret or here is None or here.keyword == "FROM" or _is_public(name, settings):
+            continue
+        if any(_span_of(analysis, here).contains(each.start) for each in reported):
+            continue
+        program = "compose" if caller.inline.in_compose else "bake"
+        yield CompanionFinding(
+            caller.file,
+            span,
+            LITERAL,
+            settings.severity.get(LITERAL, Severity.ERROR),
+            Certainty.LIKELY,
+            f"`{name}` looks like a secret ({verdict.reason}): {program} writes its value into this Dockerfile, and it "
+            f"stays in the image history",
+            (Sink.CONFIG,),
+            (SourceKind.LITERAL, name),
+        )
+
+
+def _span_of(analysis: Analysis, instruction: Instruction) -> Span:
+    start = analysis.tree.start_of(instruction)
+    return Span(start, start + len(instruction.text))
+
+
+def _is_public(name: str, settings: Settings) -> bool:
+    return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in settings.public_names)
+
+
+def _related(link: LinkedCaller, span: Span, message: str) -> RelatedPlace:
+    """A place of the Dockerfile, in the file where it is written."""
+    inline = link.caller.inline
+    if inline is None:
+        return RelatedPlace(link.dockerfile, span, message)
+    return RelatedPlace(link.caller.file, inline.content.source_span(span), message)
+
+
+def _named(link: LinkedCaller) -> str:
+    """The Dockerfile that a caller builds, as a reader of the caller's file knows it."""
+    inside = link.caller.inline is not None
+    return "its own Dockerfile" if inside else _shown(link.caller.file, link.dockerfile)
 
 
 def _in_argument(
@@ -234,6 +363,7 @@ def _in_argument(
     declared = None if analysis is None else argument.name in _declared(analysis)
     sinks: tuple[Sink, ...] = (Sink.CONFIG,)
     related: tuple[RelatedPlace, ...] = ()
+    where = "the Dockerfile" if link is None else _named(link)
     says = f"Build argument `{argument.name}` looks like a secret ({verdict.reason})"
     mode = caller.provenance_mode
     kept = mode is not None and mode.text == "max"
@@ -241,20 +371,17 @@ def _in_argument(
         if analysis is not None and _has_triggers(analysis):
             return None
         sinks = (Sink.PROVENANCE,)
-        assert link is not None
         message = (
-            f"{says}, and no ARG of {_shown(caller.file, link.dockerfile)} takes it: its value is still recorded "
+            f"{says}, and no ARG of {where} takes it: its value is still recorded "
             "with the build, and in provenance with mode=max"
         )
     else:
-        where = "the Dockerfile"
         if link is not None and analysis is not None:
-            where = _shown(caller.file, link.dockerfile)
             known = next((each for each in analysis.facts.arguments if each.name == argument.name), None)
             if known is not None:
                 sinks = known.sinks or (Sink.PROVENANCE,)
                 place = analysis.tree.absolute(known.place.node, known.place.span)
-                related = (RelatedPlace(link.dockerfile, place, f"`ARG {argument.name}` takes it"),)
+                related = (_related(link, place, f"`ARG {argument.name}` takes it"),)
         history = "its value stays in the image history" if Sink.CONFIG in sinks else "its value is recorded"
         message = f"{says}: {caller.name} passes it to {where}, and {history}"
         if kept:
@@ -271,7 +398,7 @@ def _in_argument(
         sinks,
         (SourceKind.ARG, argument.name),
         related,
-        subject=_Argument(caller, argument, link, declared),
+        subject=_Argument(caller, argument, link, declared, analysis),
     )
 
 
@@ -293,8 +420,7 @@ def _unused(caller: Caller, link: LinkedCaller, analysis: Analysis, settings: Se
             UNUSED,
             settings.severity.get(UNUSED, Severity.HINT),
             Certainty.CERTAIN,
-            f"Secret `{secret.id}` is passed by {caller.name}, but no mount of "
-            f"{_shown(caller.file, link.dockerfile)} uses it{meant}",
+            f"Secret `{secret.id}` is passed by {caller.name}, but no mount of {_named(link)} uses it{meant}",
             (),
             (SourceKind.SECRET_MOUNT, secret.id),
             unnecessary=True,
@@ -308,7 +434,7 @@ def _same_name(one: str, other: str) -> bool:
 def _exposed(
     index: CallerIndex, caller: Caller, link: LinkedCaller, analysis: Analysis, settings: Settings
 ) -> Iterator[CompanionFinding]:
-    """A secret's own file that a COPY of the build context takes along."""
+    """A secret's own file that a COPY or a bind mount of the build context takes along."""
     if link.context is None:
         return
     for secret in caller.secrets:
@@ -318,21 +444,23 @@ def _exposed(
         relative = os.path.relpath(path, link.context).replace(os.sep, "/")
         if relative.startswith("../") or _is_ignored(index, link.dockerfile, link.context, relative):
             continue
-        copy = next((copy for copy, source in _context_sources(analysis) if matches_source(source, relative)), None)
-        if copy is None or _is_reported(analysis, relative):
+        taking = [each for each in _context_sources(analysis) if matches_source(each.source, relative)]
+        # A copy says more than a mount: its bytes stay.
+        taken = next((each for each in taking if each.copies), taking[0] if taking else None)
+        if taken is None or _is_reported(analysis, relative):
             continue
-        place = analysis.tree.absolute(copy, copy.keyword_span)
+        how = "copies it into a layer" if taken.copies else "has it sent to the builder, where it stays on the disk"
         yield CompanionFinding(
             caller.file,
             secret.span,
             IN_CONTEXT,
-            settings.severity.get(IN_CONTEXT, Severity.ERROR),
+            settings.severity.get(IN_CONTEXT, Severity.ERROR if taken.copies else Severity.WARNING),
             Certainty.CERTAIN,
             f"`{relative}`, the file of secret `{secret.id}`, lies in the build context and is not ignored: "
-            f"{_shown(caller.file, link.dockerfile)} copies it into a layer",
-            (Sink.LAYER, Sink.CONTEXT),
+            f"{_named(link)} {how}",
+            (Sink.LAYER, Sink.CONTEXT) if taken.copies else (Sink.CONTEXT,),
             (SourceKind.FILE, relative),
-            (RelatedPlace(link.dockerfile, place, "This takes it along"),),
+            (_related(link, taken.place, "This takes it along"),),
             subject=_Exposed(link.dockerfile, link.context, relative),
         )
 
@@ -351,11 +479,11 @@ def _cached(caller: Caller, link: LinkedCaller, analysis: Analysis, settings: Se
         CROSSES,
         settings.severity.get(CROSSES, Severity.WARNING),
         leaks[0].finding.certainty,
-        f"The cache that {caller.name} exports with mode=max holds the layers of all stages of "
-        f"{_shown(caller.file, link.dockerfile)}, with " + (f"`{source.name}`" if source else "a secret") + " in them",
+        f"The cache that {caller.name} exports with mode=max holds the layers of all stages of {_named(link)}, "
+        f"with {f'`{source.name}`' if source else 'a secret'} in them",
         (Sink.STAGE,),
         (source.kind, source.name) if source else None,
-        tuple(RelatedPlace(link.dockerfile, each.span, each.finding.message) for each in leaks[:5]),
+        tuple(_related(link, each.span, each.finding.message) for each in leaks[:5]),
     )
 
 
@@ -415,7 +543,9 @@ def _reaches(analysis: Analysis, run: Run, target: str | None) -> bool:
 def _argument_fixes(index: CallerIndex, subject: _Argument, analysis_of: AnalysisOf) -> Iterator[CompanionFix]:
     caller, argument, link = subject.caller, subject.argument, subject.link
     file = index.file(caller.file)
-    analysis = analysis_of(link.dockerfile) if link is not None else None
+    analysis = subject.analysis
+    if link is not None and caller.inline is None:
+        analysis = analysis_of(link.dockerfile)
     if file is None or link is None or analysis is None:
         return
     if subject.declared:
@@ -423,7 +553,8 @@ def _argument_fixes(index: CallerIndex, subject: _Argument, analysis_of: Analysi
             if report.rule.id == "secret-in-arg" and report.finding.source is not None:
                 if report.finding.source.name != argument.name:
                     continue
-                whole = whole_fix(index, link.dockerfile, analysis, report)
+                fix = next((each for each in fixes(analysis, report) if each.safety is not Safety.UNSAFE), None)
+                whole = None if fix is None else whole_fix(index, link, analysis, fix)
                 if whole is not None:
                     yield whole
                 return
@@ -440,14 +571,33 @@ def _argument_fixes(index: CallerIndex, subject: _Argument, analysis_of: Analysi
         yield CompanionFix(f"No longer pass `{argument.name}`", Safety.SAFE, (gone,))
 
 
-def whole_fix(index: CallerIndex, dockerfile: str, analysis: Analysis, report: Report) -> CompanionFix | None:
-    """The Dockerfile's preferred fix of a report together with what its callers need; None when there is none."""
-    fix = next((each for each in fixes(analysis, report) if each.safety is not Safety.UNSAFE), None)
-    if fix is None:
-        return None
-    own = FileEdits(dockerfile, fix.edits, fix.title)
-    files = (own, *caller_edits(index, dockerfile, fix.passes))
-    return CompanionFix(f"{fix.title}, here and in the Dockerfile", fix.safety, files, fix.note)
+def whole_fix(index: CallerIndex, link: LinkedCaller, analysis: Analysis, fix: Fix) -> CompanionFix | None:
+    """A fix of the Dockerfile that a caller builds, with what all its callers need; None when it can't be written."""
+    lines = _line_edits(index, link, fix)
+    if link.caller.inline is None:
+        own = (FileEdits(link.dockerfile, fix.edits, fix.title),) if fix.edits else ()
+        title = f"{fix.title}, here and in the Dockerfile"
+    else:
+        file = index.file(link.caller.file)
+        root = index.root_of(link.caller.file)
+        text = apply(analysis.text, fix.edits)
+        edits = None if file is None else inline_edits(file, link.caller, text, fix.passes, index.text_of, root)
+        if edits is None and fix.edits:
+            return None
+        own = (edits,) if edits is not None else ()
+        title = fix.title
+    callers = caller_edits(index, link.dockerfile, fix.passes) if link.caller.inline is None else ()
+    return CompanionFix(title, fix.safety, (*own, *callers, *lines), fix.note)
+
+
+def _line_edits(index: CallerIndex, link: LinkedCaller, fix: Fix) -> tuple[FileEdits, ...]:
+    """The entries of a fix for the ignore file."""
+    entries = tuple(line.line for line in fix.lines)
+    if not entries or link.context is None:
+        return ()
+    path = _ignore_file(index, link.dockerfile, link.context)
+    edit = append_entries(index.text_of(path) or "", entries)
+    return (FileEdits(path, (edit,), fix.title),)
 
 
 def _serves(mount: Mount, name: str) -> bool:
@@ -455,11 +605,16 @@ def _serves(mount: Mount, name: str) -> bool:
 
 
 def _ignored(index: CallerIndex, subject: _Exposed) -> Iterator[CompanionFix]:
-    candidates = ignore_files(subject.dockerfile, subject.context)
-    path = next((each for each in candidates if index.text_of(each) is not None), candidates[1])
+    path = _ignore_file(index, subject.dockerfile, subject.context)
     edit = append_entries(index.text_of(path) or "", (subject.path,))
     edits = FileEdits(path, (edit,), f"Keep `{subject.path}` out of the build context")
     yield CompanionFix(f"Add `{subject.path}` to {os.path.basename(path)}", Safety.SAFE, (edits,))
+
+
+def _ignore_file(index: CallerIndex, dockerfile: str, context: str) -> str:
+    """The ignore file that counts, or that is to be made."""
+    candidates = ignore_files(dockerfile, context)
+    return next((each for each in candidates if index.text_of(each) is not None), candidates[1])
 
 
 def _notes(files: Iterable[FileEdits]) -> str:
@@ -493,10 +648,25 @@ def _has_triggers(analysis: Analysis) -> bool:
     return any(isinstance(each, Onbuild) for each in analysis.tree.instructions)
 
 
-def _context_sources(analysis: Analysis) -> Iterator[tuple[Copy, str]]:
+@dataclass(frozen=True, slots=True)
+class _ContextSource:
+    """What an instruction takes from the build context. `place`: in the Dockerfile's text."""
+
+    source: str
+    place: Span
+    copies: bool
+
+
+def _context_sources(analysis: Analysis) -> Iterator[_ContextSource]:
     for each in analysis.tree.instructions:
         if isinstance(each, Copy) and each.from_stage is None:
-            yield from ((each, source.value) for source in each.sources if "$" not in source.value)
+            place = analysis.tree.absolute(each, each.keyword_span)
+            yield from (_ContextSource(source.value, place, True) for source in each.sources if "$" not in source.value)
+        elif isinstance(each, Run):
+            for mount in each.mounts:
+                if mount.type == "bind" and mount.from_stage is None and "$" not in (mount.source or ""):
+                    place = analysis.tree.absolute(each, mount.flag.span)
+                    yield _ContextSource(mount.source or ".", place, False)
 
 
 def _is_reported(analysis: Analysis, relative: str) -> bool:

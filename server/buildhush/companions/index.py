@@ -66,6 +66,8 @@ class CallerIndex:
         """By path: the companion files of which a caller may mean it."""
         self._readers: dict[str, set[str]] = {}
         """By path: the companion files that are read together with it, there or not."""
+        self.inline_analyses: dict[str, object] = {}
+        """By path of a Dockerfile inside a caller's file. The findings fill it, and look whether it is current."""
         self.complete = False
         self.version = 0
         """Grows whenever an answer may have changed."""
@@ -195,7 +197,7 @@ class CallerIndex:
         return tuple((caller, self.linked(caller)) for caller in file.callers) if file is not None else ()
 
     def linked(self, caller: Caller) -> LinkedCaller | None:
-        """The Dockerfile that a caller builds, among its readings the first that exists; one in itself has a path too."""
+        """The Dockerfile that a caller builds, among its readings the first that exists, or the one in its file."""
         if caller.inline is not None:
             return LinkedCaller(caller, caller.inline.path, caller.inline.context)
         place = next((place for place in caller.places if self._exists(place)), None)

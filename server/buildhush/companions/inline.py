@@ -14,9 +14,11 @@ from buildhush.companions.callers import InlineDockerfile
 from buildhush.companions.layout import column, newline_of
 from buildhush.companions.values import Scalar
 from buildhush.text.source_map import MappedText
+from buildhush.text.spans import Span
 
 _COMPOSE = re.compile(r"(?P<escape>\$\$)|\$\{[^}\n]*\}|\$[A-Za-z_]\w*")
 _BAKE = re.compile(r"(?P<escape>\$\$\{|%%\{)|\$\{[^}\n]*\}|%\{[^}\n]*\}")
+_NAME = re.compile(r"\$\{?\s*([A-Za-z_]\w*)")
 _FIRST_PLACEHOLDER = 0xE100
 _PLACEHOLDERS = 0x1000
 _RUN = re.compile(f"([{chr(_FIRST_PLACEHOLDER)}-{chr(_FIRST_PLACEHOLDER + _PLACEHOLDERS - 1)}])\\1*")
@@ -61,17 +63,17 @@ def placed(inline: InlineDockerfile, text: str, new: str) -> str | None:
     return text[: start - column(text, start)] + body + text[start + len(text[start:end].rstrip("\r\n")) :]
 
 
-def interpolated_names(inline: InlineDockerfile) -> list[tuple[str, int]]:
-    """The variables whose values the calling program writes into the text: name, and offset in its file."""
-    scalar = inline.scalar
-    if not isinstance(scalar, Scalar):
-        return []
-    pattern = _COMPOSE if inline.in_compose else _BAKE
+def interpolations(inline: InlineDockerfile, text: str) -> list[tuple[str, Span, int]]:
+    """The variables whose values the calling program writes into the Dockerfile.
+
+    Each with its name's place in the file of text `text`, and its offset in the Dockerfile.
+    """
     found = []
-    for match in pattern.finditer(scalar.content.text):
-        name = re.match(r"\$\{?\s*([A-Za-z_]\w*)", match.group())
-        if not match["escape"] and name is not None:
-            found.append((name[1], scalar.content.source_offset(match.start() + name.start(1))))
+    for match in _RUN.finditer(inline.text):
+        start = inline.content.source_offset(match.start())
+        name = _NAME.match(text, start)
+        if name is not None:
+            found.append((name[1], Span(*name.span(1)), match.start()))
     return found
 
 

@@ -16,7 +16,8 @@ from buildhush.companions.callers import Caller, CallerFile, CallerKind, PassedA
 from buildhush.companions.commands import CommandLine
 from buildhush.companions.hcl_reader import Block, read_hcl
 from buildhush.companions.index import CallerIndex
-from buildhush.companions.readers import read_caller_file
+from buildhush.companions.inline import placed
+from buildhush.companions.readers import kind_of, read_caller_file
 from buildhush.companions.values import Mapping, Null, Scalar, Sequence
 from buildhush.companions.yaml_reader import read_yaml
 from buildhush.rules.api import PassedSecret
@@ -39,20 +40,131 @@ class FileEdits(Struct, frozen=True):
 
 
 def caller_edits(index: CallerIndex, dockerfile_path: str, passes: Iterable[PassedSecret]) -> tuple[FileEdits, ...]:
-    """The edits of the files that build a Dockerfile, so that they pass `passes`. Unchanged files are left out."""
+    """The edits of the files that build a Dockerfile, so that they pass `passes`. Unchanged files are left out.
+
+    A file that lies upon another one is repaired after it, for what that one then passes it passes too. An argument
+    that stands in a file that is only read along goes when nobody else is left who takes it from there.
+    """
     by_file: dict[str, list[Caller]] = {}
     for link in index.callers_of(dockerfile_path):
         by_file.setdefault(link.caller.file, []).append(link.caller)
     wanted = tuple(dict.fromkeys(passes))
-    found = []
-    for path, callers in by_file.items():
+    needed = _needed_by_others(index, dockerfile_path)
+    texts: dict[str, str] = {}
+
+    def read_text(path: str) -> str | None:
+        return texts[path] if path in texts else index.text_of(path)
+
+    found: dict[str, FileEdits] = {}
+    for path in sorted(by_file, key=lambda path: (_lies_upon(index, path), path)):
         file = index.file(path)
         if file is None:
             continue
-        edits = file_edits(file, tuple(callers), wanted, index.text_of, index.root_of(path))
+        edits = file_edits(file, tuple(by_file[path]), wanted, read_text, index.root_of(path), needed)
         if edits is not None:
-            found.append(edits)
-    return tuple(found)
+            found[path] = edits
+            texts[path] = apply(file.text, edits.edits)
+    callers = [caller for each in by_file.values() for caller in each]
+    for path, owner, name in _inherited(callers, wanted) - needed:
+        text = read_text(path)
+        edit = None if text is None else _argument_taken_out(path, text, owner, name)
+        if text is None or edit is None:
+            continue
+        texts[path] = apply(text, (edit,))
+        original = index.text_of(path) or ""
+        description = found[path].description if path in found else f"No longer pass `{name}`"
+        notes = found[path].notes if path in found else ()
+        found[path] = FileEdits(path, layout.difference(original, texts[path]), description, notes)
+    return tuple(found[path] for path in sorted(found))
+
+
+_Written = tuple[str, str, str]
+"""Where an argument is written: file, service or target, name."""
+
+
+def _written(caller: Caller, argument: PassedArgument) -> _Written:
+    return argument.written_in or caller.file, argument.owner, argument.name
+
+
+def _needed_by_others(index: CallerIndex, dockerfile_path: str) -> frozenset[_Written]:
+    """The arguments that callers of other Dockerfiles take from where they are written."""
+    keys = {(link.caller.file, link.caller.key) for link in index.callers_of(dockerfile_path)}
+    return frozenset(
+        _written(caller, argument)
+        for file in index.files
+        if file.reads
+        for caller in file.callers
+        if (caller.file, caller.key) not in keys
+        for argument in (*caller.build_args, *caller.inherited_args)
+    )
+
+
+def _inherited(callers: list[Caller], wanted: tuple[PassedSecret, ...]) -> set[_Written]:
+    names = {passed.replaces_argument for passed in wanted}
+    return {_written(each, argument) for each in callers for argument in each.inherited_args if argument.name in names}
+
+
+def _lies_upon(index: CallerIndex, path: str) -> int:
+    """0 for a file that stands by itself, 2 for an override, 1 for one that reads others."""
+    file = index.file(path)
+    if ".override." in path:
+        return 2
+    return 1 if file is not None and any(index.text_of(each) is not None for each in file.reads) else 0
+
+
+def _argument_taken_out(path: str, text: str, owner: str, name: str) -> Edit | None:
+    """The edit that takes an argument out of a file that others read along; None when it is not there any more."""
+    if path.lower().endswith(".hcl"):
+        blocks = [each for each in read_hcl(text).blocks if each.labels and each.labels[0].text == owner]
+        edits = _hcl_argument_removed(text, blocks[0], name) if blocks else []
+        return edits[0] if edits else None
+    root = read_yaml(text).root
+    if root is None or read_yaml(text).problems:
+        return None
+    holder = root.mapping("target").mapping(owner)
+    if kind_of(path) != "bake":
+        holder = root.mapping("services").mapping(owner).mapping("build")
+    args = holder.get("args")
+    if isinstance(args, Mapping):
+        spans = [pair.span for pair in args.own if pair.key.text == name]
+    elif isinstance(args, Sequence):
+        items = zip(args.items, args.item_spans, strict=True)
+        spans = [span for item, span in items if isinstance(item, Scalar) and item.text.partition("=")[0] == name]
+    else:
+        spans = []
+    return layout.entry_removed(text, layout.path_to(root, spans[0])) if spans else None
+
+
+def inline_edits(
+    file: CallerFile,
+    caller: Caller,
+    dockerfile: str,
+    passes: tuple[PassedSecret, ...],
+    read_text: ReadText,
+    root: str | None = None,
+) -> FileEdits | None:
+    """The edits that give a caller another text of the Dockerfile in its file, and make it pass what that needs.
+
+    None when the file can't be read wholly, or the text can't be written there so that the builder reads the same.
+    """
+    if file.problems:
+        return None
+    repair = _Repair(file, read_text, root, frozenset())
+    now = repair.caller(caller.key)
+    if now is None or now.inline is None:
+        return None
+    text = placed(now.inline, file.text, dockerfile)
+    if text is None:
+        return None
+    repair.text = text
+    then = repair.caller(caller.key)
+    if then is None or then.inline is None or then.inline.text.rstrip("\n") != dockerfile.rstrip("\n"):
+        return None
+    for passed in passes:
+        repair.run(caller, passed, (caller,))
+    edits = layout.difference(file.text, repair.text)
+    description = f"Change the Dockerfile of {caller.name}"
+    return FileEdits(file.path, edits, description, tuple(dict.fromkeys(repair.notes))) if edits else None
 
 
 def file_edits(
@@ -61,11 +173,15 @@ def file_edits(
     passes: tuple[PassedSecret, ...],
     read_text: ReadText,
     root: str | None = None,
+    needed: frozenset[_Written] = frozenset(),
 ) -> FileEdits | None:
-    """The edits of one file. None when there is nothing to do, or the file can't be read wholly."""
+    """The edits of one file. None when there is nothing to do, or the file can't be read wholly.
+
+    `needed`: arguments that stay where they are written.
+    """
     if file.problems or not callers:
         return None
-    repair = _Repair(file, read_text, root)
+    repair = _Repair(file, read_text, root, needed)
     for passed in passes:
         for caller in callers:
             repair.run(caller, passed, callers)
@@ -122,7 +238,7 @@ def edits_without_argument(
     """The edits after which one caller no longer passes a build argument; None when it can't be taken out."""
     if file.problems:
         return None
-    repair = _Repair(file, read_text, root)
+    repair = _Repair(file, read_text, root, frozenset())
     repair.run(caller, PassedSecret("", replaces_argument=name), (caller,))
     edits = layout.difference(file.text, repair.text)
     if not edits or not _holds(
@@ -144,11 +260,12 @@ class _Task(Struct, frozen=True):
 
 
 class _Repair:
-    def __init__(self, file: CallerFile, read_text: ReadText, root: str | None) -> None:
+    def __init__(self, file: CallerFile, read_text: ReadText, root: str | None, needed: frozenset[_Written]) -> None:
         self.path = file.path
         self.text = file.text
         self.read_text = read_text
         self.root = root
+        self.needed = needed
         self.notes: list[str] = []
 
     def run(self, before: Caller, passed: PassedSecret, together: tuple[Caller, ...]) -> None:
@@ -176,7 +293,7 @@ class _Repair:
         value = None
         if argument is not None:
             environment = argument.environment or argument.name
-            if argument.value_span is not None:
+            if argument.value_span is not None and argument.written_in is None:
                 value = self.text[argument.value_span.start : argument.value_span.end]
             if argument.kind is ValueKind.LITERAL:
                 self.notes.append(
@@ -186,7 +303,9 @@ class _Repair:
 
     def may_remove(self, argument: PassedArgument | None, caller: Caller, together: tuple[Caller, ...]) -> bool:
         """An argument that others use goes only when all of them are repaired."""
-        if argument is None or not (argument.shared or caller.key[-1] != argument.owner):
+        if argument is None or _written(caller, argument) in self.needed:
+            return argument is None
+        if argument.written_in is not None or not (argument.shared or caller.key[-1] != argument.owner):
             return True
         file = read_caller_file(self.path, self.text, self.read_text, self.root)
         repaired = {each.key for each in together}
@@ -197,8 +316,10 @@ class _Repair:
 
 
 def _argument(caller: Caller, task: _Task) -> PassedArgument | None:
+    """The argument that is to go, when it stands in the caller's own file."""
     name = task.passed.replaces_argument
-    return caller.argument(name) if name and task.may_remove else None
+    argument = caller.argument(name) if name and task.may_remove else None
+    return None if argument is None or argument.written_in is not None else argument
 
 
 def _is_done(caller: Caller, task: _Task) -> bool:
@@ -218,7 +339,8 @@ def _compose(repair: _Repair, caller: Caller, task: _Task) -> list[Edit]:
     if not _is_done(caller, task):
         edit = _compose_secret(text, root, caller, secret_id)
         return [edit] if edit else []
-    if secret_id and root.mapping("secrets").get(secret_id) is None:
+    passed = caller.secret(secret_id) if secret_id else None
+    if passed is not None and not passed.defined:
         source = f"file: {task.file}" if task.file else f"environment: {task.environment}"
         edit = _compose_definition(text, root, secret_id, source)
         return [edit] if edit else []
@@ -287,7 +409,9 @@ def _bake(repair: _Repair, caller: Caller, task: _Task) -> list[Edit]:
         if task.file
         else (f"type=env,id={task.passed.id},env={task.environment}")
     )
-    owner = task.argument.owner if task.argument is not None and task.may_remove else caller.key[1]
+    owner = caller.key[1]
+    if task.argument is not None and task.may_remove and task.argument.written_in is None:
+        owner = task.argument.owner
     argument = _argument(caller, task)
     if repair.path.lower().endswith(".json"):
         root = read_yaml(text).root

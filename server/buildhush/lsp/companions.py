@@ -72,7 +72,7 @@ class Companions:
         """A document was opened or edited."""
         if document.path is None:
             return
-        if document.is_dockerfile or kind_of(document.path) is not None:
+        if document.is_dockerfile or kind_of(document.path) is not None or self.index.readers_of(document.path):
             self._dirty[document.path] = time.monotonic()
 
     def closed(self, document: Document) -> None:
@@ -136,6 +136,7 @@ class Companions:
     def _refreshed(self, path: str) -> None:
         version = self.index.version
         self.index.update(path)
+        self._pending = list(dict.fromkeys([*self._pending, *self.index.readers_of(path)]))
         if kind_of(path) is not None:
             self._publish(path)
             if self.index.version != version:
