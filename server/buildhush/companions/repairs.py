@@ -162,6 +162,8 @@ def inline_edits(
         return None
     for passed in passes:
         repair.run(caller, passed, (caller,))
+    if not _holds(file, repair.text, (caller,), passes, read_text, root, frozenset()):
+        return None
     edits = layout.difference(file.text, repair.text)
     description = f"Change the Dockerfile of {caller.name}"
     return FileEdits(file.path, edits, description, tuple(dict.fromkeys(repair.notes))) if edits else None
@@ -186,7 +188,7 @@ def file_edits(
         for caller in callers:
             repair.run(caller, passed, callers)
     edits = layout.difference(file.text, repair.text)
-    if not edits or not _holds(file, repair.text, callers, passes, read_text, root):
+    if not edits or not _holds(file, repair.text, callers, passes, read_text, root, needed):
         return None
     flags = ", ".join(f"`{passed.id}`" for passed in passes)
     names = ", ".join(dict.fromkeys(caller.name for caller in callers))
@@ -200,6 +202,7 @@ def _holds(
     passes: tuple[PassedSecret, ...],
     read_text: ReadText,
     root: str | None,
+    needed: frozenset[_Written],
 ) -> bool:
     """Whether a repaired file still reads, passes all else as before, and leaves nothing to repair."""
     after = read_caller_file(file.path, text, read_text, root)
@@ -211,7 +214,7 @@ def _holds(
         return False
     keys = {caller.key for caller in callers}
     repaired = tuple(caller for caller in after.callers if caller.key in keys)
-    again = _Repair(after, read_text, root)
+    again = _Repair(after, read_text, root, needed)
     for passed in passes:
         for caller in repaired:
             again.run(caller, passed, repaired)
@@ -241,9 +244,8 @@ def edits_without_argument(
     repair = _Repair(file, read_text, root, frozenset())
     repair.run(caller, PassedSecret("", replaces_argument=name), (caller,))
     edits = layout.difference(file.text, repair.text)
-    if not edits or not _holds(
-        file, repair.text, (caller,), (PassedSecret("", replaces_argument=name),), read_text, root
-    ):
+    gone = (PassedSecret("", replaces_argument=name),)
+    if not edits or not _holds(file, repair.text, (caller,), gone, read_text, root, frozenset()):
         return None
     return FileEdits(file.path, edits, f"No longer pass `{name}` in {caller.name}")
 
