@@ -12,7 +12,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from buildhush.companions.callers import (
     BuildPlace,
@@ -69,8 +71,7 @@ def read_bake(path: str, text: str, read_text: ReadText) -> CallerFile:
     return CallerFile(path, text, callers, reads=reads, problems=own.problems)
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
+class _Target(Struct, frozen=True):
     """A `target` of one file. `body_end`: where its attributes end, in HCL."""
 
     span: Span
@@ -78,8 +79,7 @@ class _Target:
     body_end: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(Struct, frozen=True):
     """One bake file of those that are read together."""
 
     path: str

@@ -13,7 +13,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from buildhush.companions.callers import (
     BuildPlace,
@@ -84,8 +85,7 @@ def _defined(root: Mapping) -> list[PassedSecretUse]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(Struct, frozen=True):
     """One compose file of those that say something about a service."""
 
     path: str
@@ -99,8 +99,7 @@ class _Source:
         return self.root.mapping("services").mapping(name)
 
 
-@dataclass(frozen=True, slots=True)
-class _Layer:
+class _Layer(Struct, frozen=True):
     """What one file says about one service's build."""
 
     owner: str

@@ -96,8 +96,7 @@ class _Argument(Struct, frozen=True):
     analysis: Analysis | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Inside:
+class _Inside(Struct, frozen=True):
     """A report of a Dockerfile that stands in the caller's file."""
 
     link: LinkedCaller
@@ -648,8 +647,7 @@ def _has_triggers(analysis: Analysis) -> bool:
     return any(isinstance(each, Onbuild) for each in analysis.tree.instructions)
 
 
-@dataclass(frozen=True, slots=True)
-class _ContextSource:
+class _ContextSource(Struct, frozen=True):
     """What an instruction takes from the build context. `place`: in the Dockerfile's text."""
 
     source: str
