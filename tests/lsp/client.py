@@ -123,7 +123,7 @@ class Editor:
         self,
         profile: Message = PLAIN,
         command: Sequence[str] = COMMAND,
-        settings: Message | None = None,
+        settings: Message | list[Message] | None = None,
         environment: dict[str, str] | None = None,
     ):
         self.profile = profile
@@ -243,7 +243,9 @@ class Editor:
             return
         self.messages.append(message)
         if "id" in message:
-            result = [self.settings] if message["method"] == "workspace/configuration" else None
+            result = None
+            if message["method"] == "workspace/configuration":
+                result = self.settings if isinstance(self.settings, list) else [self.settings]
             self.send({"jsonrpc": "2.0", "id": message["id"], "result": result})
 
     # Documents.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.lsp.client import NEOVIM, VS_CODE, Editor, where
+from tests.lsp.client import EGLOT, NEOVIM, VS_CODE, Editor, where
 
 from buildhush.text.line_index import LineIndex
 from buildhush.text.spans import Edit, Span, apply
@@ -176,3 +177,139 @@ def test_files_that_vanish_and_loops_cost_nothing(tmp_path: Path) -> None:
         editor.notify("workspace/didChangeWatchedFiles", {"changes": [change]})
         assert [each["code"] for each in editor.diagnostics(uri)] == ["secret-in-arg"]
         assert editor.end() == 0
+
+
+BROKEN = "services:\n  web:\n    build:\n      context: .\n      args: [\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("compose.yaml", BROKEN),
+        ("docker-bake.hcl", 'target "a" {\n  args = {\n'),
+        (".gitlab-ci.yml", "a:\n  script: [\n    docker build .\n"),
+    ],
+)
+def test_what_could_not_be_read_is_said_once_in_its_file(name: str, text: str, tmp_path: Path) -> None:
+    parameters = workspace(tmp_path, Dockerfile=DOCKERFILE)
+    (tmp_path / name).write_text(text)
+    with Editor(VS_CODE) as editor:
+        editor.start(**parameters)
+        uri = (tmp_path / name).as_uri()
+        editor.open(text, uri, language="yaml")
+        (item,) = [each for each in editor.diagnostics(uri) if each["code"] == "syntax"]
+        assert item["severity"] == 3
+        assert item["range"]["start"]["line"] == item["range"]["end"]["line"]
+        dockerfile = (tmp_path / "Dockerfile").as_uri()
+        editor.open(DOCKERFILE, dockerfile)
+        assert [each["code"] for each in editor.diagnostics(dockerfile)] == ["secret-in-arg"]
+        assert editor.end() == 0
+
+
+@pytest.mark.parametrize("profile", [VS_CODE, NEOVIM], ids=lambda profile: str(profile["name"]))
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        ("values.yaml", "yaml"),
+        ("compose.yaml", "dockercompose"),
+        (".github/workflows/lint.yml", "github-actions-workflow"),
+        (".gitlab-ci.yml", "yaml"),
+        ("main.tf", "hcl"),
+        ("package.json", "json"),
+        ("run.sh", "shellscript"),
+        ("Makefile", "makefile"),
+    ],
+)
+def test_a_file_that_builds_nothing_gets_nothing(
+    name: str, language: str, profile: dict[str, Any], tmp_path: Path
+) -> None:
+    text = "a: [\n\tb: {{ c }}\necho TOKEN=abc |\n"
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    with Editor(profile) as editor:
+        editor.start(**workspace(tmp_path, Dockerfile=DOCKERFILE))
+        for uri in (path.as_uri(), f"untitled:{name}"):
+            editor.open(text, uri, language=language)
+            if profile is VS_CODE:
+                assert editor.diagnostics(uri) == []
+            for method in ("hover", "completion", "definition", "documentHighlight", "prepareRename"):
+                assert editor.at(f"textDocument/{method}", uri, 0, 1) is None, method
+            assert not editor.actions(uri, where(0, 0, 2, 0))
+            for method in ("documentSymbol", "foldingRange", "codeLens", "semanticTokens/full"):
+                assert editor.request(f"textDocument/{method}", {"textDocument": {"uri": uri}}) is None, method
+            editor.change(uri, 2, {"text": text + "\n"})
+            editor.close(uri)
+        assert editor.heard("textDocument/publishDiagnostics") == []
+        assert editor.end() == 0
+
+
+def test_a_folder_of_the_window_that_goes_takes_its_diagnostics_along(tmp_path: Path) -> None:
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+        workspace(folder, Dockerfile=DOCKERFILE, compose_yaml=COMPOSE)
+    shown: dict[str, list[Any]] = {}
+    with Editor(EGLOT) as editor:
+        named = [{"uri": folder.as_uri(), "name": folder.name} for folder in folders]
+        editor.start(workspaceFolders=named)
+        uris = [(folder / "compose.yaml").as_uri() for folder in folders]
+
+        def counts() -> list[int]:
+            for each in editor.heard("textDocument/publishDiagnostics"):
+                shown[each["uri"]] = each["diagnostics"]
+            return [len(shown.get(uri, [])) for uri in uris]
+
+        editor.wait(lambda: counts() == [1, 1], "both")
+        editor.notify("workspace/didChangeWorkspaceFolders", {"event": {"added": [], "removed": [named[0]]}})
+        editor.wait(lambda: counts() == [0, 1], "the one that is left")
+        (tmp_path / "two").rename(tmp_path / "three")
+        moved = {"oldUri": named[1]["uri"], "newUri": (tmp_path / "three").as_uri()}
+        editor.notify("workspace/didRenameFiles", {"files": [moved]})
+        editor.wait(lambda: counts() == [0, 0], "none")
+        assert editor.end() == 0
+
+
+def test_an_edit_of_the_dockerfile_counts_in_an_open_caller(tmp_path: Path) -> None:
+    parameters = workspace(tmp_path, Dockerfile=DOCKERFILE, compose_yaml=COMPOSE)
+    with Editor(VS_CODE) as editor:
+        editor.start(**parameters)
+        compose, dockerfile = (tmp_path / "compose.yaml").as_uri(), (tmp_path / "Dockerfile").as_uri()
+        editor.open(COMPOSE, compose, language="dockercompose")
+        editor.open(DOCKERFILE, dockerfile)
+        (before,) = editor.diagnostics(compose)
+        count = editor.methods().count("workspace/diagnostic/refresh")
+        editor.change(dockerfile, 2, {"text": DOCKERFILE.replace("ARG NPM_TOKEN\n", "")})
+        wanted = "word that the caller is to be looked at again"
+        editor.wait(lambda: editor.methods().count("workspace/diagnostic/refresh") > count, wanted)
+        (after,) = editor.diagnostics(compose)
+        assert "no ARG of Dockerfile takes it" in after["message"]
+        assert after["message"] != before["message"]
+        assert editor.end() == 0
+
+
+WATCHED_NAMES = [
+    *("compose.yml", "a/docker-compose.prod.yaml", "web-compose.yml", "docker-bake.hcl", "bake.json", "a/x.bake.hcl"),
+    *(".github/workflows/ci.yml", "a/action.yaml", ".gitlab-ci.yml", ".gitlab-ci.build.yaml", "x.gitlab-ci.yml"),
+    *(".gitlab/ci/a/build.yml", "a/b.sh", "x.bash", "Makefile", "GNUmakefile", "Makefile.docker", "rules.mk"),
+]
+
+
+def test_what_is_read_is_watched() -> None:
+    from buildhush.companions.readers import WATCHED, kind_of
+    from buildhush.lsp.documents import Document
+
+    dockerfiles = ["Dockerfile", "a/Containerfile", "web.Dockerfile", "Dockerfile.web", "a/web.dockerfile"]
+    assert all(Document(f"file:///{each}", "", None, "").is_dockerfile for each in dockerfiles)
+    assert [each for each in WATCHED_NAMES if kind_of(f"/w/{each}") is None] == []
+    unwatched = [
+        each for each in (*WATCHED_NAMES, *dockerfiles) if not any(is_like(glob, f"w/{each}") for glob in WATCHED)
+    ]
+    assert unwatched == []
+
+
+def is_like(glob: str, path: str) -> bool:
+    """A glob pattern as the protocol has it: `*` in one folder, `**` over any, `{a,b}` one of them."""
+    pattern = re.escape(glob).replace(r"\{", "(?:").replace(r"\}", ")").replace(",", "|")
+    pattern = pattern.replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*")
+    return re.fullmatch(pattern, path) is not None

@@ -110,6 +110,53 @@ def test_the_configuration_file(tmp_path: Path) -> None:
         editor.messages.clear()
         editor.notify("workspace/didChangeWatchedFiles", changed)
         assert codes(editor, uri, 2) == ["secret-in-arg"]
+        (said,) = editor.heard("window/showMessage")
+        assert said["message"] == f"{file} is gone: the defaults hold again"
+
+
+def test_a_broken_configuration_file_that_goes_leaves_nothing_behind(tmp_path: Path) -> None:
+    file = tmp_path / ".buildhush.toml"
+    file.write_text('ignore = ["secret-in-arg"\n')
+    changed = {"changes": [{"uri": uri_of(file), "type": 3}]}
+    with Editor(EGLOT) as editor:
+        editor.start()
+        uri = editor.open(LEAK, uri_of(tmp_path / "Dockerfile"))
+        assert codes(editor, uri) == ["secret-in-arg"]
+        assert editor.diagnostics(uri_of(file), None)  # type: ignore[arg-type]
+        file.unlink()
+        editor.messages.clear()
+        editor.notify("workspace/didChangeWatchedFiles", changed)
+        assert editor.diagnostics(uri_of(file), None) == []  # type: ignore[arg-type]
+        assert codes(editor, uri) == ["secret-in-arg"]
+        # What is wrong again is said again.
+        file.write_text('ignore = ["secret-in-arg"\n')
+        editor.messages.clear()
+        editor.notify("workspace/didChangeWatchedFiles", changed)
+        assert codes(editor, uri) == ["secret-in-arg"]
+        assert len(editor.heard("window/showMessage")) == 1
+
+
+def test_each_folder_of_a_window_has_its_own_configuration(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("one", "two", "three")]
+    for folder in folders:
+        folder.mkdir()
+    (folders[1] / ".buildhush.toml").write_text('[severity]\nsecret-in-arg = "hint"\n')
+    named = [{"uri": uri_of(folder), "name": folder.name} for folder in folders]
+    # The answer of this editor, whatever is asked for: the window, then each folder.
+    with Editor(VS_CODE, settings=[{}, {"ignore": ["secret-in-arg"]}, {}]) as editor:
+        editor.start(workspaceFolders=named[:2])
+        editor.wait(lambda: "workspace/configuration" in editor.methods(), "the question")
+        asked = editor.heard("workspace/configuration")[0]["items"]
+        assert [each.get("scopeUri") for each in asked] == [None, named[0]["uri"], named[1]["uri"]]
+        uris = [editor.open(LEAK, uri_of(folder / "Dockerfile")) for folder in folders]
+        found = [[item["severity"] for item in editor.diagnostics(uri)] for uri in uris]
+        assert found == [[], [4], [1]]
+        editor.settings = [{}, {}, {"ignore": ["secret-in-arg"]}]
+        event = {"added": [named[2]], "removed": [named[0]]}
+        editor.notify("workspace/didChangeWorkspaceFolders", {"event": event})
+        editor.wait(lambda: len(editor.heard("workspace/configuration")) == 2, "the question")
+        found = [[item["severity"] for item in editor.diagnostics(uri)] for uri in uris]
+        assert found == [[1], [4], []]
 
 
 def test_editor_settings_are_laid_over_the_file(tmp_path: Path) -> None:

@@ -181,6 +181,11 @@ class CallerIndex:
         return self._read_text(path)
 
     @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of all companion files, in no order."""
+        return tuple(self._files)
+
+    @property
     def files(self) -> tuple[CallerFile, ...]:
         """All companion files, by path."""
         return tuple(self._files[path] for path in sorted(self._files))

@@ -12,10 +12,13 @@ WATCHED = (
     "**/*bake*.{hcl,json}",
     "**/.github/workflows/*.{yml,yaml}",
     "**/action.{yml,yaml}",
-    "**/*.gitlab-ci.yml",
-    "**/*.sh",
-    "**/{Makefile,makefile,GNUmakefile,*.mk}",
-    "**/{Dockerfile,Containerfile,*.Dockerfile,Dockerfile.*}",
+    "**/*.gitlab-ci*.{yml,yaml}",
+    "**/.gitlab/ci/**/*.{yml,yaml}",
+    "**/*.{sh,bash,zsh,ksh}",
+    "**/{Makefile,makefile,GNUmakefile,*.mk,*.mak,Makefile.*,makefile.*}",
+    "**/{Dockerfile,Containerfile,dockerfile}",
+    "**/{Dockerfile,Containerfile}.*",
+    "**/*.{Dockerfile,dockerfile,Containerfile,containerfile}",
 )
 """What an editor is asked to tell changes of, as its glob patterns have it."""
 

@@ -17,6 +17,8 @@ COMMANDS = (
     "buildhush.verify",
 )
 
+_ANY_FILE = {"filters": [{"scheme": "file", "pattern": {"glob": "**"}}]}
+
 CODE_ACTION_KINDS = ("quickfix", "source.fixAll.buildhush")
 
 
@@ -46,7 +48,11 @@ def server_capabilities(client: Client) -> dict[str, Any]:
             "range": True,
         },
         "executeCommandProvider": {"commands": list(COMMANDS)},
-        "workspace": {"workspaceFolders": {"supported": True, "changeNotifications": True}},
+        "workspace": {
+            "workspaceFolders": {"supported": True, "changeNotifications": True},
+            # Of a folder that is renamed or deleted, those who watch files hear nothing.
+            "fileOperations": {"didCreate": _ANY_FILE, "didRename": _ANY_FILE, "didDelete": _ANY_FILE},
+        },
     }
     if client.pull_diagnostics:
         capabilities["diagnosticProvider"] = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
@@ -48,6 +49,8 @@ BUDGET = 0.004
 MOST_PUBLISHED = 200
 """Files that are not open and get diagnostics all the same."""
 
+UNREAD = "This could not be read: what it says about builds may be missing, and no fix edits this file"
+_MAY_BUILD = re.compile(r"docker|podman|buildah|nerdctl")
 _SEVERITIES = {Severity.ERROR: 1, Severity.WARNING: 2, Severity.INFORMATION: 3, Severity.HINT: 4}
 _REPEATED_AFTER = 0.3
 
@@ -88,10 +91,31 @@ class Companions:
                 self._analyses.pop(path, None)
                 self._dirty[path] = 0.0
 
+    def files_moved(self, paths: list[str]) -> None:
+        """Files or folders were made, renamed or deleted in the editor: old and new paths.
+
+        Of a folder an editor does not name the files, and watching them tells of none.
+        """
+        single = [path for path in paths if not os.path.isdir(path) and self._is_file_name(path)]
+        self._dirty.update(dict.fromkeys(single, 0.0))
+        if len(single) < len(paths):
+            self.roots_changed(self.index.roots)
+
+    def _is_file_name(self, path: str) -> bool:
+        """Whether nothing is known below a path, so that it was no folder."""
+        inside = path.rstrip(os.sep) + os.sep
+        return not any(each.startswith(inside) for each in (*self.index.dockerfiles, *self.index.paths))
+
     def roots_changed(self, roots: tuple[str, ...]) -> None:
         """Other workspace folders: everything is looked through again."""
         self.index = CallerIndex(roots, self.text)
+        self._analyses.clear()
+        self._scanned_files = 0
         self._scan = self.index.scan() if roots else None
+        if self._scan is None:
+            self._all_anew()
+        for document in self._server.documents:
+            self.changed(document)
 
     # Working between messages.
 
@@ -142,21 +166,28 @@ class Companions:
             if self.index.version != version:
                 self._redraw_dockerfiles({link.dockerfile for _, link in self.index.callers_in(path) if link})
         else:
-            self._pending += [link.caller.file for link in self.index.callers_of(path)]
-            self._pending = list(dict.fromkeys(self._pending))
+            callers = list(dict.fromkeys(link.caller.file for link in self.index.callers_of(path)))
+            self._pending = list(dict.fromkeys((*self._pending, *callers)))
+            if any(self._server.documents.get(self.uri(caller)) is not None for caller in callers):
+                self._ask_to_pull()
 
     def _all_anew(self) -> None:
         self._redraw_dockerfiles(set(self.index.dockerfiles))
-        self._pending = [file.path for file in self.index.files if file.callers]
+        shown = [path for uri in sorted(self._published) if (path := path_of(uri)) is not None]
+        found = [file.path for file in self.index.files if file.callers or file.problems]
+        self._pending = list(dict.fromkeys((*shown, *found)))
 
     def _redraw_dockerfiles(self, paths: set[str]) -> None:
         if self._server.client.pull_diagnostics:
-            if "workspace/diagnostic/refresh" in self._server.client.refreshes:
-                self._server.protocol.ask("workspace/diagnostic/refresh", None, _no_answer_needed)
+            self._ask_to_pull()
             return
         for document in self._server.documents:
             if document.is_dockerfile and document.path in paths:
                 self._server._schedule(document)
+
+    def _ask_to_pull(self) -> None:
+        if "workspace/diagnostic/refresh" in self._server.client.refreshes:
+            self._server.protocol.ask("workspace/diagnostic/refresh", None, _no_answer_needed)
 
     def _report_progress(self, progress: Progress) -> None:
         if not self._server.client.work_done_progress:
@@ -199,7 +230,25 @@ class Companions:
         if document is None:
             return []
         positions = self._server.positions(document)
-        return [self._item(document, positions, each) for each in self._findings(path)]
+        found = [self._item(document, positions, each) for each in self._findings(path)]
+        unread = self._unread(path, document, positions)
+        return found if unread is None else [*found, unread]
+
+    def _unread(self, path: str, document: Document, positions: Positions) -> dict[str, Any] | None:
+        """That a file that builds something, or may do so, could not be read wholly: said once, at the first place."""
+        file = self.index.file(path)
+        if file is None or not file.problems or not (file.callers or _may_build(path, file.text)):
+            return None
+        first = min(file.problems)
+        line_end = document.lines.line_end(document.lines.line_at(first.start))
+        span = Span(first.start, min(first.end, max(line_end, first.start)))
+        return {
+            "range": _range(positions, span),
+            "severity": _SEVERITIES[Severity.INFORMATION],
+            "code": "syntax",
+            "source": "buildhush",
+            "message": UNREAD,
+        }
 
     def _publish(self, path: str) -> None:
         uri = self.uri(path)
@@ -465,6 +514,11 @@ class Companions:
     def uri(self, path: str) -> str:
         """A path's URI; a document that is in no file goes by its own."""
         return path if self._server.documents.get(path) is not None else uris.from_fs_path(path) or ""
+
+
+def _may_build(path: str, text: str) -> bool:
+    kind = kind_of(path)
+    return kind == "bake" or ("build" in text if kind == "compose" else _MAY_BUILD.search(text) is not None)
 
 
 def _range(positions: Positions, span: Span) -> dict[str, Any]:

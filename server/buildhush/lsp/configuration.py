@@ -66,8 +66,11 @@ class Configuration:
         self._settings: dict[str, tuple[tuple[int, str | None, int], Settings]] = {}
         self._contexts: dict[str, FolderContext] = {}
         self._broken: set[Path] = set()
+        self._gone: set[Path] = set()
         self._shown: set[str] = set()
         self._editor: Override | None = None
+        self._editor_by_folder: dict[Path, Override | None] = {}
+        """What the editor says for single folders of several."""
         options = initialize.get("initializationOptions")
         if isinstance(options, dict):
             section = options.get(SECTION)
@@ -76,15 +79,24 @@ class Configuration:
     def settings(self, document: Document) -> Settings:
         """What holds for a document."""
         file = self._for_folder(Path(document.path).parent) if document.path else _NO_FILE
-        key = (id(file), document.path, id(self._editor))
+        editor = self._editor_for(document.path)
+        key = (id(file), document.path, id(editor))
         known = self._settings.get(document.uri)
         if known is not None and known[0] == key:
             return known[1]
         settings = file.settings_for(document.path)
-        if self._editor is not None:
-            settings = self._editor.applied_to(settings)
+        if editor is not None:
+            settings = editor.applied_to(settings)
         self._settings[document.uri] = (key, settings)
         return settings
+
+    def _editor_for(self, path: str | None) -> Override | None:
+        folders = [
+            folder for folder in self._editor_by_folder if path is not None and Path(path).is_relative_to(folder)
+        ]
+        if not folders:
+            return self._editor
+        return self._editor_by_folder[max(folders, key=lambda folder: len(folder.parts))]
 
     def context(self, document: Document) -> Context | None:
         """The build context that the document is probably built with: its folder; None for a buffer without one."""
@@ -168,7 +180,11 @@ class Configuration:
         removed = set(_paths(event.get("removed")))
         self._folders = [folder for folder in self._folders if folder not in removed]
         self._folders += [folder for folder in _paths(event.get("added")) if folder not in self._folders]
+        self._editor_by_folder = {
+            folder: said for folder, said in self._editor_by_folder.items() if folder not in removed
+        }
         self.files_changed(params)
+        self._ask_for_settings()
 
     def _registered(self, result: Any, problem: Exception | None) -> None:
         if problem is not None:
@@ -177,13 +193,26 @@ class Configuration:
     def _ask_for_settings(self) -> bool:
         if not self._server.client.configuration_pull:
             return False
-        self._server.protocol.ask(types.WORKSPACE_CONFIGURATION, {"items": [{"section": SECTION}]}, self._answered)
+        # What holds for one folder holds for the window; of several, each may have its own.
+        folders = list(self._folders) if len(self._folders) > 1 else []
+        items = [{"section": SECTION}]
+        items += [{"scopeUri": uris.from_fs_path(str(folder)) or "", "section": SECTION} for folder in folders]
+        self._server.protocol.ask(types.WORKSPACE_CONFIGURATION, {"items": items}, partial(self._answered, folders))
         return True
 
-    def _answered(self, result: Any, problem: Exception | None) -> None:
-        section = result[0] if isinstance(result, list) and result else None
-        if problem is None and isinstance(section, dict):
-            self._take(section)
+    def _answered(self, folders: list[Path], result: Any, problem: Exception | None) -> None:
+        sections = result if problem is None and isinstance(result, list) else []
+        before = (self._editor, dict(self._editor_by_folder))
+        if sections and isinstance(sections[0], dict):
+            self._read_editor_settings(sections[0])
+        self._editor_by_folder = {}
+        for folder, section in zip(folders, sections[1:], strict=False):
+            if isinstance(section, dict):
+                override = self._override(section, before[1].get(folder))
+                # The same object as elsewhere where it says the same, so that nothing is computed anew.
+                self._editor_by_folder[folder] = self._editor if override == self._editor else override
+        if (self._editor, self._editor_by_folder) != before:
+            self._server.analyse_again()
 
     def _take(self, section: Mapping[str, Any]) -> None:
         before = self._editor
@@ -192,6 +221,10 @@ class Configuration:
             self._server.analyse_again()
 
     def _read_editor_settings(self, section: Mapping[str, Any]) -> None:
+        self._editor = self._override(section, self._editor)
+
+    def _override(self, section: Mapping[str, Any], otherwise: Override | None = None) -> Override | None:
+        """An editor's settings; `otherwise` when they are wrong, which the user is told."""
         fields = {option.key: option.field for option in OPTIONS if option.field}
         named = {_kebab(key): value for key, value in section.items() if value is not None}
         # An editor holds settings of its own in the same section, such as the path of the server.
@@ -202,9 +235,9 @@ class Configuration:
         except ConfigurationError as error:
             for problem in error.problems:
                 self._show_once(f"buildhush settings: {problem.key}: {problem.message}")
-            return
+            return otherwise
         changes = {field: getattr(settings, field) for key, field in fields.items() if key in table}
-        self._editor = Override(("*",), changes) if changes else None
+        return Override(("*",), changes) if changes else None
 
     def _for_folder(self, folder: Path) -> FileConfiguration:
         known = self._files.get(folder)
@@ -219,7 +252,8 @@ class Configuration:
         else:
             if known is not None and known.texts == texts:
                 configuration = known.configuration  # The same object, so that nothing is computed anew.
-            self._mended(texts)
+            self._mended(folder, texts)
+            self._missed(known.configuration.file if known is not None else None, configuration.file)
         self._files[folder] = _Known(configuration, texts, self._believed_until())
         return configuration
 
@@ -230,8 +264,6 @@ class Configuration:
     def _show(self, error: ConfigurationError) -> None:
         for problem in error.problems:
             self._show_once(str(problem))
-        if self._server.client.pull_diagnostics:
-            return
         by_file: dict[str, list[ConfigurationProblem]] = {}
         for problem in error.problems:
             by_file.setdefault(problem.file, []).append(problem)
@@ -239,13 +271,27 @@ class Configuration:
             self._broken.add(Path(file))
             self._publish(Path(file), [_diagnostic(problem) for problem in problems])
 
-    def _mended(self, texts: list[tuple[Path, str]]) -> None:
-        for path, _ in texts:
-            if path in self._broken:
+    def _mended(self, folder: Path, texts: list[tuple[Path, str]]) -> None:
+        read = {path for path, _ in texts}
+        for path in list(self._broken):
+            if path in read or (folder.is_relative_to(path.parent) and not path.exists()):
                 self._broken.discard(path)
+                self._shown = {message for message in self._shown if not message.startswith(str(path))}
                 self._publish(path, [])
 
+    def _missed(self, before: Path | None, now: Path | None) -> None:
+        """Says once that a file with settings is gone, for findings change with it."""
+        if now is not None:
+            self._gone.discard(now)
+        if before is None or before == now or before in self._gone or before.exists():
+            return
+        self._gone.add(before)
+        holds = "the defaults hold" if now is None else f"{now} holds"
+        self._server.show(types.MessageType.Info, f"{before} is gone: {holds} again")
+
     def _publish(self, path: Path, diagnostics: list[dict[str, Any]]) -> None:
+        if self._server.client.pull_diagnostics:
+            return
         uri = uris.from_fs_path(str(path))
         self._server.protocol.notify(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS, {"uri": uri, "diagnostics": diagnostics})
 

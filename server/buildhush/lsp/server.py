@@ -95,6 +95,9 @@ class BuildhushServer(LanguageServer):
             types.WORKSPACE_DID_CHANGE_CONFIGURATION: partial(self._configure, "pushed"),
             types.WORKSPACE_DID_CHANGE_WATCHED_FILES: self._files_changed,
             types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: partial(self._configure, "folders_changed"),
+            types.WORKSPACE_DID_CREATE_FILES: self._files_moved,
+            types.WORKSPACE_DID_RENAME_FILES: self._files_moved,
+            types.WORKSPACE_DID_DELETE_FILES: self._files_moved,
         }
 
     # What features use.
@@ -208,6 +211,18 @@ class BuildhushServer(LanguageServer):
         if self.configuration.concerns(params):
             self.configuration.files_changed(params)
 
+    def _files_moved(self, params: Any) -> None:
+        """Files or folders were made, renamed or deleted in the editor."""
+        from buildhush.lsp.documents import path_of
+
+        files = params.get("files") if isinstance(params, dict) else None
+        named = [file.get(key) for file in _dicts(files) for key in ("uri", "oldUri", "newUri")]
+        paths = [path for uri in named if isinstance(uri, str) and (path := path_of(uri)) is not None]
+        if paths and self.companions is not None:
+            self.companions.files_moved(paths)
+        if any(os.path.splitext(path)[1] in ("", ".toml", ".dockerignore") for path in paths):
+            self.configuration.files_changed(None)
+
     def parent_lives(self) -> bool:
         """Whether the process that the client named still runs."""
         return self.process_id is None or transport.process_lives(self.process_id)
@@ -308,6 +323,10 @@ def _checked(function: Callable[[Any], Any], params: Any) -> Any:
         return function(params)
     except ValueError as error:
         raise invalid_params(str(error)) from None
+
+
+def _dicts(values: Any) -> list[dict[str, Any]]:
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 
 
 def _ignore(params: Any) -> None:
