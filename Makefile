@@ -9,7 +9,7 @@ DEMO := .cache/demo
 UV := .cache/uv
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: vsix try editors screenshots help setup demo test lint types format docs docs-check wheel fuzz engines truth proofs startup bench sbom lock clean
+.PHONY: compat vsix try editors screenshots help setup demo test lint types format docs docs-check wheel fuzz engines truth proofs startup bench sbom lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -46,8 +46,8 @@ $(FUZZED): $(STAMP) requirements-fuzz.lock
 fuzz: $(FUZZED) ## Fuzz every reader and the analysis, MINUTES in all; guided by coverage where atheris exists
 	$(BIN)/python -m tests.fuzz --coverage --if-possible --minutes $(MINUTES) $(FUZZ)
 
-compat: ## Run the tests on every Python and with the lowest allowed dependencies
-	tests/compatibility.sh
+compat: $(UV)/bin/uv ## Run the tests on Python 3.10 to 3.13 with the lowest and the newest allowed dependencies
+	$(PYTHON) tests/compatibility.py --uv $(abspath $(UV)/bin/uv) --write
 
 lint: $(STAMP) ## Check style and layout of the code
 	$(BIN)/ruff check server tests
@@ -87,8 +87,11 @@ bench: $(STAMP) ## Measure latency, start, memory and throughput (PEERS=1: besid
 sbom: $(STAMP) ## List every runtime dependency with version and licence
 	$(BIN)/python server/docs/sbom.py
 
-lock: pyproject.toml ## Choose dependency versions anew
-	@test -x $(UV)/bin/uv || { $(PYTHON) -m venv $(UV) && $(UV)/bin/python -m pip install --quiet uv; }
+$(UV)/bin/uv:
+	@$(PYTHON) -m venv $(UV)
+	@$(UV)/bin/python -m pip install --quiet uv
+
+lock: $(UV)/bin/uv pyproject.toml ## Choose dependency versions anew
 	$(UV)/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --upgrade --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements.lock
 	$(UV)/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --upgrade --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	$(UV)/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --upgrade --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group fuzz -o requirements-fuzz.lock
