@@ -9,7 +9,7 @@ DEMO := .cache/demo
 UV := .cache/uv
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: compat vsix try editors screenshots help setup demo test lint types format docs docs-check wheel fuzz engines truth proofs startup bench sbom lock clean
+.PHONY: compat vsix try editors screenshots help setup demo test lint types format docs docs-check wheel fuzz engines truth proofs startup bench sbom licences lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -86,6 +86,9 @@ bench: $(STAMP) ## Measure latency, start, memory and throughput (PEERS=1: besid
 
 sbom: $(STAMP) ## List every runtime dependency with version and licence
 	$(BIN)/python server/docs/sbom.py
+
+licences: $(STAMP) ## List the licence of every runtime dependency
+	$(BIN)/python server/docs/sbom.py --licences
 
 $(UV)/bin/uv:
 	@$(PYTHON) -m venv $(UV)

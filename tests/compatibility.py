@@ -57,8 +57,8 @@ def prepare(uv: str, python: str, resolution: str, folder: Path) -> dict[str, st
     inside = str(folder / "bin" / "python")
     quiet = ("--quiet", "--python", inside)
     for command in (
-        ("venv", "--quiet", "--clear", "--python", python, str(folder)),
-        ("pip", "compile", *quiet, "--resolution", resolution, "--no-header", "pyproject.toml", "-o", str(chosen)),
+        ("venv", "--quiet", "--seed", "--clear", "--python", python, str(folder)),
+        ("pip", "compile", *quiet, f"--resolution={resolution}", "--no-annotate", "pyproject.toml", "-o", str(chosen)),
         ("pip", "install", *quiet, "-r", str(chosen), "-c", str(chosen), "--group", "dev"),
         ("pip", "install", *quiet, "--no-deps", "--no-build-isolation", "--editable", "."),
     ):
