@@ -69,6 +69,19 @@ CASES: dict[str, dict[str, str]] = {
             "        - target: «tok»\n          source: tok\n"
         ),
     },
+    "an argument that an overriding file inherits": {
+        "Dockerfile": "FROM a AS one\nARG «TOK»\n",
+        "compose.yaml": "services: {web: {build: {context: ., args: {«TOK»: 1}}}}\n",
+        "compose.override.yaml": "services:\n  web:\n    build:\n      target: one\n",
+        "sub/compose.yaml": (
+            "services: {api: {extends: {file: ../compose.yaml, service: web}, build: {args: {X: 1}}}}\n"
+        ),
+    },
+    "a secret of two files, one laid upon the other": {
+        "Dockerfile": MOUNT,
+        "compose.yaml": "services: {web: {build: {context: ., secrets: [«tok»]}}}\nsecrets: {«tok»: {file: x}}\n",
+        "compose.override.yaml": "services: {web: {build: {args: {X: 1}}}}\n",
+    },
     "two services of one file and an unrelated one": {
         "a/Dockerfile": MOUNT,
         "b/Dockerfile": PLAIN_MOUNT,
@@ -154,6 +167,11 @@ CASES: dict[str, dict[str, str]] = {
             "          target: «one»\n"
         ),
     },
+    "a stage that another file says": {
+        "Dockerfile": STAGE,
+        "a/compose.yaml": "services: {a: {build: {context: .., target: «one»}}}\n",
+        "compose.yaml": "services: {b: {extends: {file: a/compose.yaml, service: a}, build: {args: {Y: 1}}}}\n",
+    },
     "of two stages of one name a target means the last": {
         "Dockerfile": "FROM a AS one\nFROM one AS «one»\nCOPY --from=«one» a b\n",
         "build.sh": "docker build --target «one» .\n",
@@ -179,6 +197,23 @@ REFUSED = {
     "a default that names the stage": (
         {"Dockerfile": STAGE, "compose.yaml": "services: {a: {build: {context: ., target: '${T:-one}'}}}\n"},
         "compose.yaml: service `a` does not name `one` in so many words",
+    ),
+    "a Dockerfile in the file itself": (
+        {
+            "compose.yaml": (
+                "services:\n  web:\n    build:\n      dockerfile_inline: |\n        FROM a\n"
+                "        RUN --mount=type=secret,id=tok x\n      secrets: [«tok»]\nsecrets: {«tok»: {file: x}}\n"
+            ),
+        },
+        "has its Dockerfile in the file itself",
+    ),
+    "a target of another file": (
+        {
+            "Dockerfile": STAGE,
+            "a/compose.yaml": "services: {a: {build: {context: ., target: one}}}\n",
+            "compose.yaml": "services: {b: {extends: {file: a/compose.yaml, service: a}, build: {context: .}}}\n",
+        },
+        "compose.yaml: service `b` takes its target from another file",
     ),
     "a name that a caller has already": (
         {"Dockerfile": MOUNT, "build.sh": "docker build --secret id=«tok»,src=x --secret id=renamed,src=y .\n"},

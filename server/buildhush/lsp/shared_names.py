@@ -58,8 +58,12 @@ class SharedName(Struct, frozen=True):
 
 
 class _Item(Struct, frozen=True):
-    """What a caller says. `span`: with quotes. `implied`: the value comes from something that has the same name."""
+    """What a caller says, in its own file or in one that it is read with. `span`: with quotes.
 
+    `implied`: the value comes from something that has the same name.
+    """
+
+    path: str
     text: str
     span: Span
     implied: bool = False
@@ -89,10 +93,10 @@ def shared_name_at(server: BuildhushServer, path: str, offset: int) -> SharedNam
     links = companions.index.callers_in(path)
     for kind in (SECRET, VARIABLE, STAGE):
         for caller, _ in links:
-            for item in _items(caller, kind, file.text):
-                span = _bare(file.text, item)
+            for item in _items(companions, caller, kind):
+                span = _bare(file.text, item) if item.path == path else None
                 if span is not None and span.start <= offset <= span.end:
-                    return _from_caller(server, path, kind, item, span, links)
+                    return _from_caller(server, kind, item, span)
     if kind_of(path) == "compose":
         return _from_compose(server, path, offset, file.text, links)
     return None
@@ -106,21 +110,25 @@ def rename_edits(server: BuildhushServer, name: SharedName, new: str) -> dict[st
         if place.path in name.dockerfiles:
             text = companions.text(place.path) or ""
             edits.setdefault(place.path, []).append(_dockerfile_edit(name, place, text, new))
+    in_compose: dict[str, set[Span]] = {name.here.path: set()} if name.at_definition else {}
     for caller in name.callers:
-        text = companions.text(caller.file) or ""
-        if any(item.text == new for item in _items(caller, name.kind, text)) and name.kind != STAGE:
-            raise request_failed(f"{companions.shown(caller.file)}: {caller.name} passes `{new}` already")
-        for item in _items(caller, name.kind, text):
-            if not _is_same(name.kind, item.text, name.text):
-                continue
-            span = _place_to_rename(companions, caller, name, item, text, new)
-            if not (caller.kind is CallerKind.COMPOSE and name.kind == SECRET):
-                edits.setdefault(caller.file, []).append(Edit(span, new))
-    if name.kind == SECRET:
-        files = {caller.file for caller in name.callers if caller.kind is CallerKind.COMPOSE}
-        files |= {name.here.path} if name.at_definition else set()
-        for path in sorted(files):
-            edits.setdefault(path, []).extend(_compose_edits(companions, path, name, new))
+        items = list(_items(companions, caller, name.kind))
+        shown = f"{companions.shown(caller.file)}: {caller.name}"
+        if caller.inline is not None:
+            raise request_failed(f"{shown} has its Dockerfile in the file itself, where nothing is renamed")
+        if any(item.text == new for item in items) and name.kind != STAGE:
+            raise request_failed(f"{shown} passes `{new}` already")
+        own = [item for item in items if _is_same(name.kind, item.text, name.text)]
+        for item in own:
+            span = _place_to_rename(companions, caller, name, item, new)
+            if caller.kind is CallerKind.COMPOSE and name.kind == SECRET:
+                in_compose.setdefault(item.path, set()).add(item.span)
+            else:
+                edits.setdefault(item.path, []).append(Edit(span, new))
+        if name.kind == STAGE and not own and not _reads_a_place(companions, caller, name):
+            raise request_failed(f"{shown} takes its target from another file, so it can't be renamed there")
+    for path in sorted(in_compose):
+        edits.setdefault(path, []).extend(_compose_edits(companions, path, in_compose[path], name, new))
     return {path: list(dict.fromkeys(found)) for path, found in edits.items() if found}
 
 
@@ -159,7 +167,11 @@ class _Finder:
             if dockerfile in self.dockerfiles:
                 continue
             links = self.companions.fresh_callers_of(dockerfile)
-            passing = [link for link in links if any(self.matches(item) for item in self.items(link.caller))]
+            passing = [
+                link
+                for link in links
+                if any(_is_same(self.kind, each, self.text) for each in called(link.caller, self.kind))
+            ]
             names = self.own_names(dockerfile)
             if first is not None and first[0] == dockerfile:
                 # Of several stages of one name, callers mean only the last.
@@ -172,28 +184,35 @@ class _Finder:
     def add_caller(self, caller: Caller) -> Iterator[str]:
         """The places of a caller; gives the Dockerfiles of others that share one."""
         self.callers.setdefault((caller.file, caller.key), caller)
-        text = self.companions.text(caller.file) or ""
         for item in self.items(caller):
             if not self.matches(item):
                 continue
-            span = _bare(text, item)
-            self.add(caller.file, span if span is not None else item.span, defines=False)
-            for other, link in self.companions.index.callers_in(caller.file):
-                if any(each.span == item.span for each in self.items(other)):
-                    self.callers.setdefault((other.file, other.key), other)
-                    if link is not None:
-                        yield link.dockerfile
+            span = _bare(self.companions.text(item.path) or "", item)
+            self.add(item.path, span if span is not None else item.span, defines=False)
+            for other, link in self.callers_with(item):
+                self.callers.setdefault((other.file, other.key), other)
+                if link is not None:
+                    yield link.dockerfile
         if caller.kind is CallerKind.COMPOSE and self.kind == SECRET and self.names_definition(caller):
+            text = self.companions.text(caller.file) or ""
             for definition in read_compose_secrets(text).definitions:
                 if definition.name == self.text:
                     self.add(caller.file, _unquoted(text, definition.span), defines=True)
+
+    def callers_with(self, item: _Item) -> Iterator[tuple[Caller, LinkedCaller | None]]:
+        """The callers that say the same by the same place, in that file or in those that are read with it."""
+        index = self.companions.index
+        for path in (item.path, *(file.path for file in index.files if item.path in file.reads)):
+            for other, link in index.callers_in(path):
+                if any((each.path, each.span) == (item.path, item.span) for each in self.items(other)):
+                    yield other, link
 
     def names_definition(self, caller: Caller) -> bool:
         """Whether the id is the compose file's own name for the secret, too."""
         return any(each.id == self.text and not each.aliases for each in caller.secrets)
 
     def items(self, caller: Caller) -> Iterator[_Item]:
-        return _items(caller, self.kind, self.companions.text(caller.file) or "")
+        return _items(self.companions, caller, self.kind)
 
     def matches(self, item: _Item) -> bool:
         return _is_same(self.kind, item.text, self.text)
@@ -226,24 +245,30 @@ def _is_same(kind: str, one: str, other: str) -> bool:
 
 def called(caller: Caller, kind: str) -> tuple[str, ...]:
     """What a caller names of a kind: ids of secrets, build arguments, its target."""
-    return tuple(item.text for item in _items(caller, kind, ""))
-
-
-def _items(caller: Caller, kind: str, text: str) -> Iterator[_Item]:
     if kind == SECRET:
-        for secret in caller.secrets:
-            yield _Item(secret.id, secret.id_span, _takes_its_value_by_id(caller, secret, text))
+        return tuple(each.id for each in (*caller.secrets, *caller.inherited_secrets))
+    if kind == VARIABLE:
+        return tuple(each.name for each in (*caller.build_args, *caller.inherited_args))
+    return (caller.target,) if caller.target is not None else ()
+
+
+def _items(companions: Companions, caller: Caller, kind: str) -> Iterator[_Item]:
+    if kind == SECRET:
+        for secret in (*caller.secrets, *caller.inherited_secrets):
+            path = secret.written_in or caller.file
+            yield _Item(path, secret.id, secret.id_span, _takes_its_value_by_id(companions, caller, secret, path))
     elif kind == VARIABLE:
-        for argument in caller.build_args:
+        for argument in (*caller.build_args, *caller.inherited_args):
             implied = argument.kind is ValueKind.ENVIRONMENT and argument.value_span is None
-            yield _Item(argument.name, argument.name_span, implied)
+            yield _Item(argument.written_in or caller.file, argument.name, argument.name_span, implied)
     elif caller.target is not None and caller.target_span is not None:
-        yield _Item(caller.target, caller.target_span)
+        yield _Item(caller.file, caller.target, caller.target_span)
 
 
-def _takes_its_value_by_id(caller: Caller, secret: PassedSecretUse, text: str) -> bool:
+def _takes_its_value_by_id(companions: Companions, caller: Caller, secret: PassedSecretUse, path: str) -> bool:
     if caller.kind in (CallerKind.COMPOSE, CallerKind.WORKFLOW_ACTION):
         return False
+    text = companions.text(path) or ""
     return _SOURCE_WRITTEN.search(text[secret.span.start : secret.span.end]) is None
 
 
@@ -263,18 +288,15 @@ def _unquoted(text: str, span: Span) -> Span:
 Links = tuple[tuple[Caller, "LinkedCaller | None"], ...]
 
 
-def _from_caller(
-    server: BuildhushServer, path: str, kind: str, item: _Item, span: Span, links: Links
-) -> SharedName | None:
+def _from_caller(server: BuildhushServer, kind: str, item: _Item, span: Span) -> SharedName | None:
     finder = _Finder(server.with_companions(), kind, item.text)
-    here = SharedPlace(path, span, defines=False)
+    here = SharedPlace(item.path, span, defines=False)
     dockerfiles = []
-    for caller, link in links:
-        if any(each.span == item.span for each in finder.items(caller)):
-            if link is not None:
-                dockerfiles.append(link.dockerfile)
-            else:
-                dockerfiles += finder.add_caller(caller)
+    for caller, link in finder.callers_with(item):
+        if link is not None:
+            dockerfiles.append(link.dockerfile)
+        else:
+            dockerfiles += finder.add_caller(caller)
     finder.follow(dockerfiles)
     is_anywhere = any(place.path in finder.dockerfiles or place.defines for place in finder.places.values())
     # Without a Dockerfile or a definition behind it, it is just a word.
@@ -317,9 +339,7 @@ def _dockerfile_edit(name: SharedName, place: SharedPlace, text: str, new: str) 
     return Edit(place.span, new)
 
 
-def _place_to_rename(
-    companions: Companions, caller: Caller, name: SharedName, item: _Item, text: str, new: str
-) -> Span:
+def _place_to_rename(companions: Companions, caller: Caller, name: SharedName, item: _Item, new: str) -> Span:
     """Raises the error reply when another name at a caller's place would mean something else than now."""
     shown = f"{companions.shown(caller.file)}: {caller.name}"
     if item.implied:
@@ -328,7 +348,7 @@ def _place_to_rename(
         raise request_failed(
             f"{shown} takes the value of `{name.text}` from the {what} of that name; write `{example}` there first"
         )
-    span = _bare(text, item)
+    span = _bare(companions.text(item.path) or "", item)
     if span is None:
         raise request_failed(f"{shown} does not name `{name.text}` in so many words, so it can't be renamed there")
     is_plain_yaml = caller.kind in (CallerKind.COMPOSE, CallerKind.WORKFLOW_ACTION) and span == item.span
@@ -337,12 +357,19 @@ def _place_to_rename(
     return span
 
 
-def _compose_edits(companions: Companions, path: str, name: SharedName, new: str) -> Iterator[Edit]:
-    """The edits of one compose file: its own name for the secret goes along only when nothing else goes by it."""
+def _reads_a_place(companions: Companions, caller: Caller, name: SharedName) -> bool:
+    """Whether a file that the caller's is read with has a place of the name."""
+    file = companions.index.file(caller.file)
+    return file is not None and any(place.path in file.reads for place in name.places)
+
+
+def _compose_edits(companions: Companions, path: str, ids: set[Span], name: SharedName, new: str) -> Iterator[Edit]:
+    """The edits of one compose file: its own name for the secret goes along only when nothing else goes by it.
+
+    `ids`: where the file names the secret for a build.
+    """
     text = companions.text(path) or ""
     secrets = read_compose_secrets(text)
-    own = {caller.key: caller for caller in name.callers if caller.file == path}
-    ids = {each.id_span for caller in own.values() for each in caller.secrets if each.id == name.text}
     named = [use for use in secrets.uses if use.name == name.text]
     going = [use for use in named if use.in_build and use.span in ids and not use.has_target]
     staying = [use for use in named if not use.has_target and use not in going]
