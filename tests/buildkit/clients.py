@@ -147,7 +147,7 @@ class CallerRunner:
                 if "build-push-action" in uses:
                     done, text = self._action(step.get("with", {}), root, own, environment, output)
                 elif "bake-action" in uses:
-                    done, text = self._built(self.bake_definition(root / "x-bake.hcl", own), root, own, output)
+                    done, text = self._bake_action(step.get("with", {}), root, own, environment, output)
                 elif "run" in step:
                     command = ["bash", "-eo", "pipefail", "-c", _filled(step["run"], environment)]
                     where = root / step.get("working-directory", ".")
@@ -176,6 +176,20 @@ class CallerRunner:
         if result.returncode != 0:
             return False, result.stderr
         words = json.loads(result.stdout.rpartition("\n=")[2])
+        return self._shell([str(self.folder / "shims" / "docker"), *words], root, own, output)
+
+    def _bake_action(
+        self,
+        inputs: Mapping[str, Any],
+        root: Path,
+        own: Mapping[str, str],
+        secrets: Mapping[str, str],
+        output: Path,
+    ) -> tuple[bool, str]:
+        words = ["buildx", "bake"]
+        for name, option in (("files", "--file="), ("set", "--set="), ("targets", "")):
+            lines = (line.strip() for line in _filled(str(inputs.get(name, "")), secrets).splitlines())
+            words += [option + line for line in lines if line]
         return self._shell([str(self.folder / "shims" / "docker"), *words], root, own, output)
 
     def _shell(
@@ -216,16 +230,22 @@ class CallerRunner:
         buildx = shlex.quote(str(self.binaries / "buildx"))
         compose = shlex.quote(str(self.binaries / "compose"))
         contexts = " ".join(f"--build-context {name}={place}" for name, place in self.contexts.items())
+        sets = " ".join(f"--set='*.contexts.{name}={place}'" for name, place in self.contexts.items())
         docker = f"""#!/bin/sh
+number=$(ls "$TEST_IMAGES" | wc -l)
+output="type=oci,dest=$TEST_IMAGES/$number.tar,{_EXPORT}"
+bake() {{
+    {buildx} bake --progress=plain --allow=fs.read=/ --allow=fs.write=/ {sets} "--set=*.output=$output" "$@"
+}}
 case "$1 $2" in
 "buildx build" | "image build" | "builder build") shift 2 ;;
+"buildx bake") shift 2; bake "$@"; exit ;;
 "buildx "*) shift; exec {buildx} "$@" ;;
 "build "*) shift ;;
-"compose "*) shift; exec {compose} "$@" ;;
+"compose "*) shift; {compose} "$@" --print | bake --file=-; exit ;;
 *) exit 0 ;;
 esac
-number=$(ls "$TEST_IMAGES" | wc -l)
-exec {buildx} build {contexts} --progress=plain --output "type=oci,dest=$TEST_IMAGES/$number.tar,{_EXPORT}" "$@"
+exec {buildx} build {contexts} --progress=plain --output "$output" "$@"
 """
         return {
             "docker": docker,

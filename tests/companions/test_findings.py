@@ -163,6 +163,39 @@ TABLE = {
         },
         {"build.sh": []},
     ),
+    "compose and bake run by a script, with what their own files do not say": (
+        {
+            "build.sh": "docker compose build --build-arg NPM_TOKEN web\n",
+            "ci.sh": "docker buildx bake --set *.args.NPM_TOKEN=$T --set *.args.NODE_ENV=production\n",
+            "compose.yaml": "services:\n  web:\n    build: .\n",
+            "docker-bake.hcl": 'target "web" {}\n',
+            "Dockerfile": DECLARES,
+        },
+        {
+            "build.sh": [("secret-in-build-arg", "NPM_TOKEN")],
+            "ci.sh": [("secret-in-build-arg", "NPM_TOKEN")],
+            "compose.yaml": [],
+            "docker-bake.hcl": [],
+        },
+    ),
+    "a secret that compose passes, run by a script": (
+        {
+            "build.sh": "docker compose build\n",
+            "compose.yaml": "services:\n  web:\n    build: {context: ., secrets: [npm_token]}\n"
+            "secrets: {npm_token: {environment: NPM_TOKEN}}\n",
+            "Dockerfile": MOUNTS,
+        },
+        {"build.sh": [], "compose.yaml": [], "Dockerfile": []},
+    ),
+    "compose run for services of several Dockerfiles": (
+        {
+            "build.sh": "docker compose build --build-arg NPM_TOKEN\n",
+            "compose.yaml": "services: {web: {build: .}, api: {build: api}}\n",
+            "Dockerfile": DECLARES,
+            "api/Dockerfile": PLAIN,
+        },
+        {"build.sh": [("secret-in-build-arg", "NPM_TOKEN")]},
+    ),
     "a comment that says why": (
         {
             "compose.yaml": COMPOSE.replace(
@@ -196,6 +229,15 @@ def test_provenance_is_a_sink_of_its_own(tmp_path: Path) -> None:
     (finding,) = workspace.findings("build.sh")
     assert "provenance" in [sink.value for sink in finding.sinks]
     assert "mode=max" in finding.message
+
+
+def test_the_action_attaches_provenance_by_itself(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, {".github/workflows/a.yml": WORKFLOW, "Dockerfile": "FROM a\nARG SENTRY\nRUN b\n"})
+    (finding,) = workspace.findings(".github/workflows/a.yml")
+    assert "public repository" in finding.message
+    workspace.write(".github/workflows/a.yml", WORKFLOW.replace("context: .", "provenance: false"))
+    (finding,) = workspace.findings(".github/workflows/a.yml")
+    assert "provenance" not in finding.message
 
 
 def test_a_fix_of_a_caller_repairs_the_dockerfile_and_the_others(tmp_path: Path) -> None:

@@ -76,7 +76,9 @@ def test_a_repair_touches_no_unrelated_line(case: Case, name: str) -> None:
     for line in gone:
         if line.rstrip(",") in kept:
             continue  # JSON allows no comma behind the last entry.
-        assert re.search(r"NPM_TOKEN|args|build:|build-args|env:|docker|secrets:|\]|\}|^\s*args = \{", line), line
+        assert re.search(r"NPM_TOKEN|args|build: |build:|build-args|env:|docker|secrets:|\]|\}|^\s*args = \{", line), (
+            line
+        )
 
 
 def compose_schema() -> object:

@@ -37,7 +37,7 @@ from buildhush.text.spans import Span
 
 _NAME = re.compile(r"(?:docker-)?bake(?:[.-].+)?\.(?:hcl|json)|.+[.-](?:docker-)?bake\.(?:hcl|json)", re.IGNORECASE)
 _TEMPLATE = re.compile(r"\$\{\s*([A-Za-z_]\w*)\s*\}")
-_DEFAULT_NAMES = (
+BAKE_NAMES = (
     "docker-bake.json",
     "docker-bake.hcl",
     "docker-bake.override.json",
@@ -58,9 +58,9 @@ def read_bake(path: str, text: str, read_text: ReadText) -> CallerFile:
         return CallerFile(path, text, problems=read_yaml(text).problems)
     sources = [own]
     reads: tuple[str, ...] = ()
-    if os.path.basename(path).lower() in _DEFAULT_NAMES:
+    if os.path.basename(path).lower() in BAKE_NAMES:
         sources = []
-        paths = [os.path.join(os.path.dirname(path), name) for name in _DEFAULT_NAMES]
+        paths = [os.path.join(os.path.dirname(path), name) for name in BAKE_NAMES]
         reads = tuple(each for each in paths if each != path)
         for each in paths:
             found = own if each == path else _source(each, read_text(each) or "")

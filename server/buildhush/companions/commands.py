@@ -18,9 +18,11 @@ from buildhush.companions.callers import (
     CallerKind,
     PassedArgument,
     PassedSecretUse,
+    ReadText,
     Setting,
     ValueKind,
 )
+from buildhush.companions.delegates import Delegated, of_bake, of_compose, read_override
 from buildhush.companions.options import mode_of, provenance_of, secret_use, value_kind
 from buildhush.shell.ir import Simple, Variable, Word
 from buildhush.shell.reader import read
@@ -44,21 +46,27 @@ _PLACEHOLDER = "\ue000"
 
 
 class ScriptPlace(Struct, frozen=True):
-    """Where a script runs. `folders`: absolute, the likeliest first. `own_folder`: where its file stands."""
+    """Where a script runs. `folders`: absolute, the likeliest first. `own_folder`: where its file stands.
+
+    `assigned`: of a recipe, the variables that its Makefile assigns; None when another file may assign more.
+    """
 
     file: str
     kind: CallerKind
     key: tuple[str, ...]
     folders: tuple[str, ...]
     own_folder: str
+    read_text: ReadText
     name: str = ""
+    assigned: frozenset[str] | None = None
 
 
 class CommandLine(Struct, frozen=True):
     """A build command's words in offsets of the script: what edits need.
 
     `first`: where an assignment can stand in front of it; `after_verb`: behind `build`. `arguments` and `secrets`:
-    (name or id, start of the option's first word, end of its last word, end of the word in front).
+    (name or id, start of the option's first word, end of its last word, end of the word in front). `delegates`: another
+    file describes the build, and only that one can pass a secret.
     """
 
     script: MappedText
@@ -66,6 +74,7 @@ class CommandLine(Struct, frozen=True):
     after_verb: int
     arguments: tuple[tuple[str, int, int, int], ...]
     elevated: bool
+    delegates: bool = False
 
 
 def build_callers(script: MappedText, place: ScriptPlace) -> Iterator[Caller]:
@@ -87,8 +96,8 @@ def build_callers(script: MappedText, place: ScriptPlace) -> Iterator[Caller]:
         found = _build_words(words)
         if found is None:
             continue
-        verb, composed = found
-        yield _caller(command, verb, composed, script, place, folders, count, set_here)
+        verb, program = found
+        yield _caller(command, verb, program, script, place, folders, count, set_here)
         count += 1
 
 
@@ -124,8 +133,8 @@ def _entered(folders: tuple[str, ...] | None, word: Word, text: str, place: Scri
     return tuple(os.path.normpath(os.path.join(folder, target)) for folder in folders)
 
 
-def _build_words(words: tuple[Word, ...]) -> tuple[int, bool] | None:
-    """The index of the word `build`, and whether it is compose's."""
+def _build_words(words: tuple[Word, ...]) -> tuple[int, str] | None:
+    """The index of the word `build` or `bake`, and what reads the words behind it: "build", "compose" or "bake"."""
     names = [word.constant or "" for word in words[:12]]
     index = 0
     if names[0] in _BEFORE_PROGRAM:
@@ -133,7 +142,7 @@ def _build_words(words: tuple[Word, ...]) -> tuple[int, bool] | None:
         index = next((i for i, name in enumerate(names) if os.path.basename(name) in _PROGRAMS), 0)
     program = os.path.basename(names[index])
     if program == "docker-compose":
-        return (index + names[index:].index("build"), True) if "build" in names[index:] else None
+        return (index + names[index:].index("build"), "compose") if "build" in names[index:] else None
     if program not in _PROGRAMS:
         return None
     rest = [(i, name) for i, name in enumerate(names) if i > index and not name.startswith("-")]
@@ -141,20 +150,22 @@ def _build_words(words: tuple[Word, ...]) -> tuple[int, bool] | None:
     if not rest:
         return None
     if program == "buildah" and verbs[0] in ("build", "bud", "build-using-dockerfile"):
-        return rest[0][0], False
+        return rest[0][0], "build"
     if verbs[0] in ("build", "b"):
-        return (rest[0][0], False) if verbs[0] == "build" else None
+        return (rest[0][0], "build") if verbs[0] == "build" else None
     if verbs[0] in ("buildx", "image", "builder") and len(verbs) > 1 and verbs[1] in ("build", "b"):
-        return rest[1][0], False
+        return rest[1][0], "build"
+    if verbs[:2] == ["buildx", "bake"]:
+        return rest[1][0], "bake"
     if verbs[0] == "compose" and "build" in verbs:
-        return rest[verbs.index("build")][0], True
+        return rest[verbs.index("build")][0], "compose"
     return None
 
 
 def _caller(
     command: Simple,
     verb: int,
-    composed: bool,
+    program: str,
     script: MappedText,
     place: ScriptPlace,
     folders: tuple[str, ...] | None,
@@ -168,6 +179,8 @@ def _caller(
     secrets: list[PassedSecretUse] = []
     ssh: list[str] = []
     found: dict[str, str | None] = {}
+    files: list[str | None] = []
+    wanted: list[str] = []
     target_span: Span | None = None
     cache_mode: Setting | None = None
     provenance: Setting | None = None
@@ -198,7 +211,7 @@ def _caller(
         content = _content(script, value, value_start)
         plain = content.text
         if option == "--build-arg":
-            argument = _argument(content, owner, set_here, place.kind)
+            argument = _argument(content, owner, set_here, place)
             arguments.append(argument)
             spans.append((argument.name, words[first].span.start, end, words[first - 1].span.end))
         elif option == "--secret":
@@ -215,6 +228,18 @@ def _caller(
             provenance = provenance_of(content, 0, len(plain))
         elif option in ("-f", "--file"):
             found["file"] = _known(plain)
+            files.append(found["file"])
+        elif option == "--set":
+            override = read_override(plain)
+            if override is None or override.key != "args":
+                opaque = opaque or override is None or override.key == "secrets"
+                continue
+            behind = (len(value) - len(plain)) // 2 + override.value_start
+            named = _content(script, plain[override.value_start :], value_start + behind)
+            argument = _argument(named, owner, set_here, place)
+            arguments.append(argument)
+            spans.append((argument.name, words[first].span.start, end, words[first - 1].span.end))
+            wanted.append(override.target)
         elif option == "--target":
             found["target"] = _known(plain)
             target_span = content.source_span(Span(0, len(plain)))
@@ -223,8 +248,13 @@ def _caller(
     start, stop = words[0].span.start, words[-1].span.end
     elevated = any(word.constant == "sudo" for word in words[:verb])
     after_verb = words[verb].span.end
-    site = CommandLine(script, start, after_verb, tuple(spans), elevated)
-    places = () if composed or folders is None else _places(folders, positional, found)
+    site = CommandLine(script, start, after_verb, tuple(spans), elevated, program != "build")
+    places = _places(folders or (), positional, found) if program == "build" else ()
+    target, inherited = found.get("target"), ()  # type: str | None, tuple[PassedSecretUse, ...]
+    if program != "build":
+        delegated = _delegated(words, verb, program, script, place, folders or (), files, positional, wanted)
+        places, target, inherited = delegated.places, delegated.target, delegated.secrets
+        opaque = opaque or not places
     return Caller(
         place.file,
         place.kind,
@@ -232,16 +262,45 @@ def _caller(
         place.name or f"`{os.path.basename(words[max(verb - 1, 0)].constant or '')} {words[verb].constant}`",
         script.source_span(Span(words[max(verb - 1, 0)].span.start, min(after_verb, stop))),
         places,
-        found.get("target"),
+        target,
         tuple(arguments),
         tuple(secrets),
         tuple(ssh),
         cache_mode,
         provenance,
-        opaque or composed,
+        opaque,
         site,
         target_span,
+        inherited_secrets=inherited,
     )
+
+
+def _delegated(
+    words: tuple[Word, ...],
+    verb: int,
+    program: str,
+    script: MappedText,
+    place: ScriptPlace,
+    folders: tuple[str, ...],
+    files: list[str | None],
+    positional: list[str | None],
+    wanted: list[str],
+) -> Delegated:
+    """What a command builds whose builds another file describes; nothing when a name can't be told."""
+    if program == "compose":
+        # Of compose the files stand in front of the verb.
+        files = []
+        for index, word in enumerate(words[:verb]):
+            option, equals, value = _written(script, word).partition("=")
+            if option in ("-f", "--file"):
+                files.append(_known(value if equals else _written(script, words[index + 1])))
+    known = [file for file in files if file is not None]
+    names = [name for name in map(_known, filter(None, positional)) if name is not None]
+    if len(known) != len(files) or len(names) != len(positional):
+        return Delegated((), None, ())
+    if program == "compose":
+        return of_compose(folders, known, names, place.read_text)
+    return of_bake(folders, known, names, wanted, place.read_text)
 
 
 def _written(script: MappedText, word: Word) -> str:
@@ -256,14 +315,14 @@ def _content(script: MappedText, written: str, start: int) -> MappedText:
     return MappedText(written, steps, tuple(script.source_offset(start + step) for step in steps))
 
 
-def _argument(content: MappedText, owner: str, set_here: frozenset[str], kind_of_file: CallerKind) -> PassedArgument:
+def _argument(content: MappedText, owner: str, set_here: frozenset[str], place: ScriptPlace) -> PassedArgument:
     name, equals, value = content.text.partition("=")
     kind, variable = value_kind(name, value if equals else None)
     if variable is not None and variable in set_here:
         # The script's own variable, which is not exported, is no environment variable of the build.
         kind, variable = ValueKind.EXPRESSION, None
-    if kind_of_file is CallerKind.MAKEFILE and equals:
-        kind, variable = _make_value(value)
+    if place.kind is CallerKind.MAKEFILE and equals:
+        kind, variable = _make_value(value, place.assigned)
     if name[:1] in ("'", '"'):
         name = name[1:]
     end = len(content.text)
@@ -279,11 +338,17 @@ def _argument(content: MappedText, owner: str, set_here: frozenset[str], kind_of
     )
 
 
-def _make_value(value: str) -> tuple[ValueKind, str | None]:
-    """In a recipe `$$X` is the shell's `$X`, and `$(X)` make's own variable."""
+def _make_value(value: str, assigned: frozenset[str] | None) -> tuple[ValueKind, str | None]:
+    """In a recipe `$$X` is the shell's `$X`, and `$(X)` make's own variable.
+
+    A variable that no file assigns comes from make's environment or command line, and make exports those to recipes.
+    """
     match = re.fullmatch(r"""["']?\$\$(?:(\w+)|\{(\w+)\})["']?""", value)
     if match is not None:
         return ValueKind.ENVIRONMENT, match[1] or match[2]
+    match = re.fullmatch(r"""["']?\$[({](\w+)[)}]["']?""", value)
+    if match is not None and assigned is not None and match[1] not in assigned:
+        return ValueKind.ENVIRONMENT, match[1]
     return (ValueKind.EXPRESSION, None) if "$" in value else (ValueKind.LITERAL, None)
 
 

@@ -38,8 +38,8 @@ _NAME = re.compile(r"(?:docker-)?compose(?:[.-].+)?\.ya?ml|.+[.-](?:docker-)?com
 _DEFAULT = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?::?-([^${}]*))?\}|([A-Za-z_]\w*))")
 _LONGEST_CHAIN = 20
 _MOST_FILES = 30
-_DEFAULT_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-_OVERRIDE_NAMES = tuple(name.replace(".y", ".override.y") for name in _DEFAULT_NAMES)
+COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+_OVERRIDE_NAMES = tuple(name.replace(".y", ".override.y") for name in COMPOSE_NAMES)
 
 
 def is_compose_file(path: str) -> bool:
@@ -182,12 +182,12 @@ class _Reader:
     def beside(self) -> tuple[_Source | None, _Source | None]:
         """The override that compose puts on top of this file by itself, and the file that this one may lie upon."""
         name = os.path.basename(self.own.path).lower()
-        if name in _DEFAULT_NAMES:
+        if name in COMPOSE_NAMES:
             paths = [os.path.join(self.own.folder, each) for each in _OVERRIDE_NAMES]
             return next((source for path in paths if (source := self.source(path)) is not None), None), None
         if _NAME.fullmatch(name) is None:
             return None, None
-        paths = [os.path.join(self.own.folder, each) for each in _DEFAULT_NAMES]
+        paths = [os.path.join(self.own.folder, each) for each in COMPOSE_NAMES]
         return None, next((source for path in paths if (source := self.source(path)) is not None), None)
 
     def source(self, path: str) -> _Source | None:

@@ -366,6 +366,7 @@ def _in_argument(
     says = f"Build argument `{argument.name}` looks like a secret ({verdict.reason})"
     mode = caller.provenance_mode
     kept = mode is not None and mode.text == "max"
+    by_default = mode is None and caller.kind is CallerKind.WORKFLOW_ACTION and caller.key[0] == "action"
     if declared is False:
         if analysis is not None and _has_triggers(analysis):
             return None
@@ -383,8 +384,9 @@ def _in_argument(
                 related = (_related(link, place, f"`ARG {argument.name}` takes it"),)
         history = "its value stays in the image history" if Sink.CONFIG in sinks else "its value is recorded"
         message = f"{says}: {caller.name} passes it to {where}, and {history}"
-        if kept:
-            message += ", and in the provenance that is attached with mode=max"
+        if kept or by_default:
+            message += ", and in the provenance that "
+            message += "is attached with mode=max" if kept else "this action attaches in a public repository"
             sinks = tuple(dict.fromkeys((*sinks, Sink.PROVENANCE)))
     severity = Severity.ERROR if Sink.CONFIG in sinks else Severity.WARNING
     return CompanionFinding(

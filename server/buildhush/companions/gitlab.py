@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from buildhush.companions.callers import Caller, CallerFile, CallerKind
+from buildhush.companions.callers import Caller, CallerFile, CallerKind, ReadText
 from buildhush.companions.commands import ScriptPlace, build_callers
 from buildhush.companions.values import Mapping, Scalar, Sequence, Value
 from buildhush.companions.yaml_reader import read_yaml
@@ -19,7 +19,7 @@ def is_gitlab_file(path: str) -> bool:
     return _NAME.fullmatch(os.path.basename(path)) is not None or "/.gitlab/ci/" in path.replace("\\", "/")
 
 
-def read_gitlab(path: str, text: str, root: str | None = None) -> CallerFile:
+def read_gitlab(path: str, text: str, read_text: ReadText, root: str | None = None) -> CallerFile:
     """The builds of a pipeline. Never raises."""
     parsed = read_yaml(text)
     tree = parsed.root
@@ -35,7 +35,7 @@ def read_gitlab(path: str, text: str, root: str | None = None) -> CallerFile:
             for index, line in enumerate(_lines(body.get(section))):
                 name = f"job `{job}`" if job else section
                 key = ("job", job, section, str(index))
-                place = ScriptPlace(path, CallerKind.GITLAB, key, folders, folders[0], name)
+                place = ScriptPlace(path, CallerKind.GITLAB, key, folders, folders[0], read_text, name)
                 callers += build_callers(line.content, place)
     return CallerFile(path, text, tuple(callers), problems=parsed.problems)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from msgspec.structs import replace
+
 from buildhush.companions import bake, compose, gitlab, scripts, workflows
 from buildhush.companions.callers import CallerFile, ReadText
 
@@ -51,14 +53,20 @@ def read_caller_file(path: str, text: str, read_text: ReadText, root: str | None
         return None
     if len(text) > LONGEST_FILE:
         return CallerFile(path, "")
-    if kind == "workflow":
-        return workflows.read_workflow(path, text, root)
-    if kind == "gitlab":
-        return gitlab.read_gitlab(path, text, root)
     if kind == "compose":
         return compose.read_compose(path, text, read_text)
     if kind == "bake":
         return bake.read_bake(path, text, read_text)
-    if kind == "makefile":
-        return scripts.read_makefile(path, text, root)
-    return scripts.read_script(path, text, root)
+    reads: set[str] = set()
+
+    def recorded(other: str) -> str | None:
+        reads.add(other)
+        return read_text(other)
+
+    read = {
+        "workflow": workflows.read_workflow,
+        "gitlab": gitlab.read_gitlab,
+        "makefile": scripts.read_makefile,
+        "script": scripts.read_script,
+    }[kind]
+    return replace(read(path, text, recorded, root), reads=tuple(sorted(reads)))

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Container, Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from buildhush.companions import layout
 from buildhush.companions.callers import Caller, CallerFile, CallerKind, PassedArgument, ReadText, ValueKind
@@ -18,7 +19,7 @@ from buildhush.companions.hcl_reader import Block, read_hcl
 from buildhush.companions.index import CallerIndex
 from buildhush.companions.inline import placed
 from buildhush.companions.readers import kind_of, read_caller_file
-from buildhush.companions.values import Mapping, Null, Scalar, Sequence
+from buildhush.companions.values import Mapping, Null, Pair, Scalar, Sequence
 from buildhush.companions.yaml_reader import read_yaml
 from buildhush.rules.api import PassedSecret
 from buildhush.text.spans import Edit, Span, apply, insertion
@@ -105,8 +106,10 @@ def _inherited(callers: list[Caller], wanted: tuple[PassedSecret, ...]) -> set[_
 
 
 def _lies_upon(index: CallerIndex, path: str) -> int:
-    """0 for a file that stands by itself, 2 for an override, 1 for one that reads others."""
+    """0 for a file that stands by itself, 1 for one that reads others, 2 for an override, 3 for what runs those."""
     file = index.file(path)
+    if kind_of(path) not in ("compose", "bake"):
+        return 3
     if ".override." in path:
         return 2
     return 1 if file is not None and any(index.text_of(each) is not None for each in file.reads) else 0
@@ -482,6 +485,8 @@ def _action(repair: _Repair, caller: Caller, task: _Task) -> list[Edit]:
     if not isinstance(caller.site, tuple):
         return []
     step, inputs = caller.site
+    if caller.key[0] == "bake":
+        return _bake_action(repair, caller, task, step, inputs)
     if not _is_done(caller, task):
         edit = _list_entry(text, step, inputs, *_workflow_secret(repair, task))
         return [edit] if edit else []
@@ -489,14 +494,36 @@ def _action(repair: _Repair, caller: Caller, task: _Task) -> list[Edit]:
     pair = inputs.pair("build-args")
     if argument is None or pair is None or not isinstance(pair.value, Scalar):
         return []
-    if len([line for line in pair.value.text.splitlines() if line.strip()]) == 1:
-        edit = layout.entry_removed(text, ((inputs, inputs.own.index(pair)),)) if len(inputs.own) > 1 else None
-    elif pair.value.style == "block":
-        start = layout.line_start(text, argument.span.start)
-        edit = Edit(Span(start, layout.next_line(text, argument.span.end)), "")
-    else:
-        edit = None
+    edit = _list_line_removed(text, inputs, pair, argument)
     return [edit] if edit else []
+
+
+def _bake_action(repair: _Repair, caller: Caller, task: _Task, step: Mapping, inputs: Mapping) -> list[Edit]:
+    text = repair.text
+    argument, passed = _argument(caller, task), caller.secret(task.passed.id) if task.passed.id else None
+    pair = inputs.pair("set")
+    # The bake file has to pass the secret; here only the argument goes.
+    if argument is None or pair is None or not isinstance(pair.value, Scalar) or not _is_done(caller, task):
+        return []
+    edits: list[Edit] = []
+    if argument.kind is ValueKind.EXPRESSION and passed is not None and task.value is not None:
+        prepared = _step_environment(text, step, passed.environment or task.environment, task.value, "uses")
+        if prepared is None:
+            return []
+        edits = prepared
+    edit = _list_line_removed(text, inputs, pair, argument)
+    return [*edits, edit] if edit else []
+
+
+def _list_line_removed(text: str, inputs: Mapping, pair: Pair, argument: PassedArgument) -> Edit | None:
+    """Takes an entry out of an input that is a list, one a line; the last one goes with the input."""
+    assert isinstance(pair.value, Scalar)
+    if len([line for line in pair.value.text.splitlines() if line.strip()]) == 1:
+        return layout.entry_removed(text, ((inputs, inputs.own.index(pair)),)) if len(inputs.own) > 1 else None
+    if pair.value.style != "block":
+        return None
+    start = layout.line_start(text, argument.span.start)
+    return Edit(Span(start, layout.next_line(text, argument.span.end)), "")
 
 
 def _workflow_secret(repair: _Repair, task: _Task) -> tuple[str, str]:
@@ -550,14 +577,24 @@ def _command(repair: _Repair, caller: Caller, task: _Task) -> list[Edit]:
     name = task.passed.replaces_argument
     where = next((each for each in site.arguments if each[0] == name), None) if name else None
     done = _is_done(caller, task)
+    edits: list[Edit] = []
     if done and where is None:
         return []
     if done and where is not None:
+        if site.delegates and task.argument is not None and _is_value_elsewhere(caller, task):
+            passed = caller.secret(task.passed.id)
+            name = passed.environment if passed is not None and passed.environment else task.environment
+            prepared = _prepared(repair, caller, site, replace(task, environment=name))
+            if prepared is None:
+                return []
+            edits += prepared
         edit = _words_removed(text, site, where)
-        return [edit] if edit else []
+        return [*edits, edit] if edit else []
+    if site.delegates:
+        # The file that describes the build has to pass the secret.
+        return []
     secret_id = task.passed.id
     option = f"--secret id={secret_id}," + (f"src={task.file}" if task.file else f"env={task.environment}")
-    edits: list[Edit] = []
     if task.argument is not None and task.argument.kind is ValueKind.EXPRESSION and not task.file:
         prepared = _prepared(repair, caller, site, task)
         if prepared is None:
@@ -580,38 +617,49 @@ def _prepared(repair: _Repair, caller: Caller, site: CommandLine, task: _Task) -
         step = _step_of(text, caller)
         if step is None or expression is None:
             return None
-        environment = step.get("env")
-        if isinstance(environment, Mapping):
-            if environment.get(task.environment) is not None:
-                return []
-            edit = layout.pair_behind(
-                text, environment, [f"{task.environment}: {value}"], f'{task.environment}: "{value}"'
-            )
-            return [edit] if edit else None
-        if environment is not None or step.flow:
-            return None
-        lines = ["env:", " " * layout.unit(text) + f"{task.environment}: {value}"]
-        run = step.pair("run")
-        if run is None:
-            return None
-        at = layout.line_start(text, run.key.span.start)
-        indent = layout.column(text, step.span.start)
-        if text[at : run.key.span.start].strip():
-            return [layout.lines_behind(text, step.span.end, indent, lines)]
-        newline = layout.newline_of(text)
-        return [insertion(at, "".join(" " * indent + line + newline for line in lines))]
+        return _step_environment(text, step, task.environment, value, "run")
     if site.elevated:
         # sudo hands its own environment on, not ours.
         return None
     word = value if value[:1] in "\"'" or _PLAIN.fullmatch(value) else f'"{value}"'
-    return [insertion(site.script.source_offset(site.first), f"{task.argument.name}={word} ")]
+    return [insertion(site.script.source_offset(site.first), f"{task.environment}={word} ")]
+
+
+def _is_value_elsewhere(caller: Caller, task: _Task) -> bool:
+    """Whether an argument's value is not what the environment has under the name that the secret is taken from."""
+    passed = caller.secret(task.passed.id) if task.passed.id else None
+    if task.argument is None or passed is None or passed.environment is None:
+        return False
+    if task.argument.kind is ValueKind.EXPRESSION:
+        return True
+    return task.argument.kind is ValueKind.ENVIRONMENT and task.argument.environment != passed.environment
+
+
+def _step_environment(text: str, step: Mapping, name: str, value: str, before: str) -> list[Edit] | None:
+    """What puts a variable into the environment of a step, in front of one of its keys."""
+    environment = step.get("env")
+    if isinstance(environment, Mapping):
+        if environment.get(name) is not None:
+            return []
+        edit = layout.pair_behind(text, environment, [f"{name}: {value}"], f'{name}: "{value}"')
+        return [edit] if edit else None
+    key = step.pair(before)
+    if environment is not None or step.flow or key is None:
+        return None
+    lines = ["env:", " " * layout.unit(text) + f"{name}: {value}"]
+    at = layout.line_start(text, key.key.span.start)
+    indent = layout.column(text, step.span.start)
+    if text[at : key.key.span.start].strip():
+        return [layout.lines_behind(text, step.span.end, indent, lines)]
+    newline = layout.newline_of(text)
+    return [insertion(at, "".join(" " * indent + line + newline for line in lines))]
 
 
 def _step_of(text: str, caller: Caller) -> Mapping | None:
     root = read_yaml(text).root
     if root is None:
         return None
-    _, job, number, _ = caller.key
+    _, job, number, *_ = caller.key
     body = root.mapping("jobs").mapping(job) if job else root.mapping("runs")
     steps = body.get("steps")
     step = steps.items[int(number)] if isinstance(steps, Sequence) and int(number) < len(steps.items) else None

@@ -6,13 +6,15 @@ import os
 import re
 from collections.abc import Iterator
 
-from buildhush.companions.callers import CallerFile, CallerKind
+from buildhush.companions.callers import CallerFile, CallerKind, ReadText
 from buildhush.companions.commands import ScriptPlace, build_callers
 from buildhush.text.source_map import MappedText, identity
 
 _SHELL_NAME = re.compile(r".+\.(?:sh|bash|zsh|ksh)", re.IGNORECASE)
 _MAKE_NAME = re.compile(r"(?:gnu)?makefile(?:\..+)?|.+\.(?:mk|mak)", re.IGNORECASE)
 _SHEBANG = re.compile(r"#![^\n]*\b(?:ba|da|z|k|a)?sh\b")
+_MAKE_ASSIGNMENT = re.compile(r"^[^\t#\n]{0,200}?\b([A-Za-z_][\w.-]{0,99})[ \t]{0,20}(?:[:+?!]|:::?)?=", re.MULTILINE)
+_MAKE_OTHERS = re.compile(r"^ *(?:-?include|sinclude|unexport|define)\b|\$\(eval\b", re.MULTILINE)
 _MAKE_REFERENCE = re.compile(r"\$\([A-Za-z_][\w.-]*\)")
 
 
@@ -31,23 +33,32 @@ def has_shell_shebang(text: str) -> bool:
     return _SHEBANG.match(text) is not None
 
 
-def read_script(path: str, text: str, root: str | None = None) -> CallerFile:
+def read_script(path: str, text: str, read_text: ReadText, root: str | None = None) -> CallerFile:
     """The builds of a shell script. It runs in the workspace's `root`, or where it stands. Never raises."""
     own = os.path.dirname(path)
     folders = tuple(dict.fromkeys(folder for folder in (root, own) if folder is not None))
-    place = ScriptPlace(path, CallerKind.SCRIPT, ("script",), folders, own)
+    place = ScriptPlace(path, CallerKind.SCRIPT, ("script",), folders, own, read_text)
     return CallerFile(path, text, tuple(build_callers(identity(text), place)))
 
 
-def read_makefile(path: str, text: str, root: str | None = None) -> CallerFile:
+def read_makefile(path: str, text: str, read_text: ReadText, root: str | None = None) -> CallerFile:
     """The builds in the recipes of a Makefile. Never raises."""
     own = os.path.dirname(path)
     folders = tuple(dict.fromkeys(folder for folder in (own, root) if folder is not None))
     callers = []
+    assigned = _assigned(text)
     for number, recipe in enumerate(_recipes(text)):
-        place = ScriptPlace(path, CallerKind.MAKEFILE, ("recipe", str(number)), folders, own)
+        key = ("recipe", str(number))
+        place = ScriptPlace(path, CallerKind.MAKEFILE, key, folders, own, read_text, assigned=assigned)
         callers += list(build_callers(recipe, place))
     return CallerFile(path, text, tuple(callers))
+
+
+def _assigned(text: str) -> frozenset[str] | None:
+    """The variables that a Makefile assigns; None when it includes others, or takes names from a program."""
+    if _MAKE_OTHERS.search(text):
+        return None
+    return frozenset(match[1] for match in _MAKE_ASSIGNMENT.finditer(text))
 
 
 def _recipes(text: str) -> Iterator[MappedText]:

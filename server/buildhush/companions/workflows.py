@@ -18,10 +18,12 @@ from buildhush.companions.callers import (
     CallerKind,
     PassedArgument,
     PassedSecretUse,
+    ReadText,
     Setting,
     ValueKind,
 )
 from buildhush.companions.commands import ScriptPlace, build_callers
+from buildhush.companions.delegates import of_bake, read_override
 from buildhush.companions.options import mode_of, provenance_of
 from buildhush.companions.values import Mapping, Scalar, Sequence
 from buildhush.companions.yaml_reader import read_yaml
@@ -29,6 +31,7 @@ from buildhush.text.spans import Span
 
 _ACTION_NAME = re.compile(r"action\.ya?ml", re.IGNORECASE)
 _BUILD_ACTION = re.compile(r"(?:docker/build-push-action|depot/build-push-action|useblacksmith/build-push-action)@.*")
+_BAKE_ACTION = re.compile(r"(?:docker/bake-action|depot/bake-action)@.*")
 _SHELLS = re.compile(r"(?:ba|z|k)?sh\b|bash\b")
 _LINE = re.compile(r"[^\n]+")
 _ITEM = re.compile(r"[^\n,]+")
@@ -48,7 +51,7 @@ def repository_of(path: str) -> str:
     return head if found else os.path.dirname(path)
 
 
-def read_workflow(path: str, text: str, root: str | None = None) -> CallerFile:
+def read_workflow(path: str, text: str, read_text: ReadText, root: str | None = None) -> CallerFile:
     """The builds of a workflow or composite action. Never raises."""
     parsed = read_yaml(text)
     tree = parsed.root
@@ -61,7 +64,7 @@ def read_workflow(path: str, text: str, root: str | None = None) -> CallerFile:
     for job, defaults, steps in _step_lists(tree):
         for index, step in enumerate(steps.items):
             if isinstance(step, Mapping):
-                callers += _step(path, folder, (job, str(index)), step, defaults)
+                callers += _step(path, folder, (job, str(index)), step, defaults, read_text)
     return CallerFile(path, text, tuple(callers), problems=parsed.problems)
 
 
@@ -79,10 +82,15 @@ def _step_lists(tree: Mapping) -> Iterator[tuple[str, tuple[Mapping, ...], Seque
             yield "", (runs, tree), steps
 
 
-def _step(path: str, root: str, key: tuple[str, ...], step: Mapping, around: tuple[Mapping, ...]) -> Iterator[Caller]:
+def _step(
+    path: str, root: str, key: tuple[str, ...], step: Mapping, around: tuple[Mapping, ...], read_text: ReadText
+) -> Iterator[Caller]:
     uses = step.text("uses")
     if uses is not None and _BUILD_ACTION.fullmatch(uses):
         yield _action(path, root, key, step)
+        return
+    if uses is not None and _BAKE_ACTION.fullmatch(uses):
+        yield _bake_action(path, root, key, step, read_text)
         return
     run = step.get("run")
     if not isinstance(run, Scalar):
@@ -99,7 +107,7 @@ def _step(path: str, root: str, key: tuple[str, ...], step: Mapping, around: tup
         folders = (os.path.normpath(os.path.join(root, folder or ".")),)
     name = step.text("name")
     shown = f"step `{name}`" if name and "${{" not in name else "`run` step"
-    place = ScriptPlace(path, CallerKind.WORKFLOW_RUN, ("run", *key), folders, folders[0], shown)
+    place = ScriptPlace(path, CallerKind.WORKFLOW_RUN, ("run", *key), folders, folders[0], read_text, shown)
     yield from build_callers(run.content, place)
 
 
@@ -130,6 +138,49 @@ def _action(path: str, root: str, key: tuple[str, ...], step: Mapping) -> Caller
         (step, inputs),
         target_span=target.span if isinstance(target, Scalar) else None,
     )
+
+
+def _bake_action(path: str, root: str, key: tuple[str, ...], step: Mapping, read_text: ReadText) -> Caller:
+    inputs = step.mapping("with")
+    name = step.text("name")
+    shown = f"step `{name}`" if name and "${{" not in name else "docker/bake-action step"
+    uses = step.pair("uses")
+    arguments: list[PassedArgument] = []
+    wanted: list[str] = []
+    opaque = False
+    value = inputs.get("set")
+    for match in _LINE.finditer(value.text) if isinstance(value, Scalar) else ():
+        line = match.group().strip()
+        override = read_override(line)
+        if override is None or override.key != "args":
+            opaque = opaque or override is None or override.key == "secrets"
+            continue
+        assert isinstance(value, Scalar)
+        start = match.start() + match.group().index(line) + override.value_start
+        arguments.append(_line_argument(value, start, line[override.value_start :], shown))
+        wanted.append(override.target)
+    workdir = inputs.text("workdir") or inputs.text("source") or "."
+    folder = os.path.normpath(os.path.join(root, workdir))
+    files, targets = _items(inputs, "files"), _items(inputs, "targets")
+    delegated = of_bake((folder,), files, targets, wanted, read_text)
+    return Caller(
+        path,
+        CallerKind.WORKFLOW_ACTION,
+        ("bake", *key),
+        shown,
+        uses.value.span if uses is not None else step.span,
+        delegated.places,
+        delegated.target,
+        tuple(arguments),
+        provenance_mode=_provenance(inputs),
+        opaque=opaque or not delegated.places,
+        site=(step, inputs),
+        inherited_secrets=delegated.secrets,
+    )
+
+
+def _items(inputs: Mapping, key: str) -> list[str]:
+    return [each.strip() for each in re.split(r"[\n,]", inputs.text(key) or "") if each.strip()]
 
 
 def _known(text: str | None) -> str | None:
@@ -168,24 +219,30 @@ def _arguments(inputs: Mapping, owner: str) -> Iterator[PassedArgument]:
         line = match.group()
         start = match.start() + len(line) - len(line.lstrip())
         written = line.strip().strip("\"'")
-        name, equals, text = written.partition("=")
+        name = written.partition("=")[0]
         if not re.fullmatch(r"[A-Za-z_][\w.-]*", name):
             continue
         start += line.strip().index(written)
-        kind = ValueKind.ENVIRONMENT if not equals else ValueKind.LITERAL
-        if "${{" in text:
-            kind = ValueKind.EXPRESSION
-        content = value.content
-        yield PassedArgument(
-            name,
-            kind,
-            name if not equals else None,
-            content.source_span(Span(start, start + len(written))),
-            content.source_span(Span(start, start + len(name))),
-            content.source_span(Span(start + len(name) + 1, start + len(written))) if text else None,
-            owner,
-            value.shared,
-        )
+        yield _line_argument(value, start, written, owner)
+
+
+def _line_argument(value: Scalar, start: int, written: str, owner: str) -> PassedArgument:
+    """`NAME=VALUE` at an offset of an input's text."""
+    name, equals, text = written.partition("=")
+    kind = ValueKind.ENVIRONMENT if not equals else ValueKind.LITERAL
+    if "${{" in text:
+        kind = ValueKind.EXPRESSION
+    content = value.content
+    return PassedArgument(
+        name,
+        kind,
+        name if not equals else None,
+        content.source_span(Span(start, start + len(written))),
+        content.source_span(Span(start, start + len(name))),
+        content.source_span(Span(start + len(name) + 1, start + len(written))) if text else None,
+        owner,
+        value.shared,
+    )
 
 
 def _secrets(inputs: Mapping, key: str, owner: str) -> Iterator[PassedSecretUse]:
