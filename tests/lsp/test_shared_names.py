@@ -404,3 +404,38 @@ def test_definition(file: str, place: int, expected: set[str], editor: tuple[Edi
     found = client.at("textDocument/definition", uri, *lines.position(span.start, "utf-16"))
     assert {each for each, _ in spans_by_file(found, folder)} == expected
     client.close(uri)
+
+
+@pytest.mark.parametrize(
+    ("case", "file", "needle", "parts"),
+    [
+        (
+            "a secret of a compose file",
+            "compose.yaml",
+            "- tok",
+            ["**Secret `tok`** is mounted in", "line 2: the file"],
+        ),
+        ("a secret of a compose file", "compose.yaml", "web", ["service `web` builds `Dockerfile`", "passed: `tok`"]),
+        ("a secret of a compose file", "Dockerfile", "id=tok", ["Passed here by", "- `compose.yaml`: service `web`"]),
+        ("an argument", "build.sh", "arg TOK", ["**Build argument `TOK`** of `Dockerfile`, line 2, 5."]),
+        ("a stage", "build.sh", "target one", ["**Stage `one`** of `Dockerfile`, line 1."]),
+    ],
+)
+def test_hover(case: str, file: str, needle: str, parts: list[str], editor: tuple[Editor, Path]) -> None:
+    client, root = editor
+    uri, lines = opened(client, root / folder_name(case) / file)
+    at = lines.text.index(needle) + len(needle) - 1
+    text = client.at("textDocument/hover", uri, *lines.position(at, "utf-16"))["contents"]["value"]
+    assert [part for part in parts if part not in text] == []
+    client.close(uri)
+
+
+def test_from_a_build_to_its_dockerfile(editor: tuple[Editor, Path]) -> None:
+    client, root = editor
+    folder = root / folder_name("two services of one file and an unrelated one")
+    uri, _ = opened(client, folder / "compose.yaml")
+    found = [client.at("textDocument/definition", uri, line, 3) for line in (1, 2, 3)]
+    assert [[each["uri"] for each in places] for places in found] == [
+        [(folder / name / "Dockerfile").as_uri()] for name in ("a", "a", "b")
+    ]
+    client.close(uri)

@@ -230,7 +230,7 @@ class Companions:
         if document is None:
             return []
         positions = self._server.positions(document)
-        found = [self._item(document, positions, each) for each in self._findings(path)]
+        found = [self._item(document, positions, each) for each in self.findings(path)]
         unread = self._unread(path, document, positions)
         return found if unread is None else [*found, unread]
 
@@ -272,7 +272,8 @@ class Companions:
             params["version"] = version
         self._server.protocol.notify("textDocument/publishDiagnostics", params)
 
-    def _findings(self, path: str) -> tuple[CompanionFinding, ...]:
+    def findings(self, path: str) -> tuple[CompanionFinding, ...]:
+        """The findings that stand in a companion file, as the index knows it."""
         document = self.document(path)
         if document is None:
             return ()
@@ -320,7 +321,7 @@ class Companions:
         if path is None or kind_of(path) is None or not self._server.client.literal_code_actions:
             return None
         self.index.update(path)
-        return self._actions(path, self._findings(path), params)
+        return self._actions(path, self.findings(path), params)
 
     def dockerfile_actions(self, document: Document, params: types.CodeActionParams) -> list[dict[str, Any]]:
         """The quick fixes of findings that stand in a Dockerfile because of its callers."""
@@ -395,39 +396,6 @@ class Companions:
             found.append(ChangedFile(self.uri(file.path), self.document(file.path), file.edits, label, description))
         return found
 
-    # Hover.
-
-    def hover(self, params: types.HoverParams) -> types.Hover | None:
-        """What is known of the place in a companion file: its finding, or the Dockerfile that a caller builds."""
-        path = path_of(params.text_document.uri)
-        if path is None or kind_of(path) is None:
-            return None
-        self.index.update(path)
-        document = self.document(path)
-        if document is None:
-            return None
-        positions = self._server.positions(document)
-        offset = positions.offset_from_position(params.position)
-        said = [(each.span, each.message + ".") for each in self._findings(path) if each.span.contains(offset)]
-        for caller, link in self.index.callers_in(path):
-            if not caller.span.contains(offset):
-                continue
-            names = ", ".join(f"`{each.id}`" for each in caller.secrets) or "none"
-            built = (
-                f"`{os.path.relpath(link.dockerfile, os.path.dirname(path))}`"
-                if link
-                else "a Dockerfile not found here"
-            )
-            said.append((caller.span, f"{caller.name} builds {built}. Secrets passed: {names}."))
-        if not said:
-            return None
-        span = min((span for span, _ in said), key=lambda span: span.end - span.start)
-        markdown = self._server.client.markdown_hover
-        text = "\n\n".join(text for _, text in said)
-        kind = types.MarkupKind.Markdown if markdown else types.MarkupKind.PlainText
-        contents = types.MarkupContent(kind=kind, value=text if markdown else text.replace("`", ""))
-        return types.Hover(contents=contents, range=positions.range_from_span(span))
-
     # Names in all files.
 
     def passed_ids(self, dockerfile: str) -> dict[str, str]:
@@ -438,6 +406,14 @@ class Companions:
                 if "$" not in secret.id:
                     passed.setdefault(secret.id, self.shown(link.caller.file))
         return passed
+
+    def passing(self, dockerfile: str, secret_id: str) -> list[str]:
+        """The callers of a Dockerfile that pass a secret, as a person names them."""
+        links = self.index.callers_of(dockerfile)
+        named = (
+            f"`{self.shown(link.caller.file)}`: {link.caller.name}" for link in links if link.caller.passes(secret_id)
+        )
+        return list(dict.fromkeys(named))
 
     def fresh_callers_of(self, dockerfile: str) -> tuple[LinkedCaller, ...]:
         """The callers of a Dockerfile as their files are now."""

@@ -8,31 +8,22 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
+from buildhush.companions.readers import kind_of
 from buildhush.dockerfile.nodes import Instruction, Mount, MountOption, Run
 from buildhush.engine import Analysis, Report, fixes
-from buildhush.flow.facts import SecretVariable, Sink
+from buildhush.flow.facts import SecretVariable
 from buildhush.knowledge.values import hushed
 from buildhush.lsp.edits import title_of
 from buildhush.lsp.mount_options import ALIASES, MOUNT_OPTIONS, MOUNT_TYPES
 from buildhush.lsp.names import SECRET, VARIABLE
 from buildhush.lsp.places import instruction_at, mount_at, names_of, reports_at
+from buildhush.lsp.sinks import SINKS, mounted_where
 from buildhush.text.spans import Span
 
 if TYPE_CHECKING:
     from buildhush.lsp.documents import Document
     from buildhush.lsp.server import BuildhushServer
 
-SINKS = {
-    Sink.LAYER: "a layer of the exported image, even when a later layer deletes the file: "
-    "everyone who pulls the image can read it",
-    Sink.STAGE: "the layers of a stage that is not exported: readable on the builder's disk, "
-    "and in a cache exported with `mode=max`",
-    Sink.CONFIG: "the image's configuration and history: `docker history --no-trunc` and `docker inspect` show it",
-    Sink.LOG: "the build log: everyone who can read the CI's log can read it",
-    Sink.CACHE: "a cache mount: every later build on that builder that mounts the same id can read it",
-    Sink.CONTEXT: "the build context on the builder's disk",
-    Sink.PROVENANCE: "provenance attached to the pushed image, when it is made with `mode=max`",
-}
 MOST_REPORTS = 5
 
 Card = tuple[Span, str]
@@ -40,16 +31,15 @@ Card = tuple[Span, str]
 
 def hover(server: BuildhushServer, params: types.HoverParams) -> types.Hover | None:
     """What is known about the place under the pointer."""
-    document = server.dockerfile(params.text_document.uri)
+    document = server.documents.get(params.text_document.uri)
     if document is None:
-        return server.with_companions().hover(params)
+        return None
     positions = server.positions(document)
     offset = positions.offset_from_position(params.position)
-    cards = list(_cards(server, document, offset))
-    if not cards:
+    found = _around(server, document, offset) if document.is_dockerfile else _in_caller(server, document, offset)
+    if found is None:
         return None
-    span = min((span for span, _ in cards), key=lambda span: span.end - span.start)
-    text = hushed("\n\n---\n\n".join(text for _, text in cards))
+    span, text = found
     markdown = server.client.markdown_hover
     return types.Hover(
         contents=types.MarkupContent(
@@ -58,6 +48,24 @@ def hover(server: BuildhushServer, params: types.HoverParams) -> types.Hover | N
         ),
         range=positions.range_from_span(span),
     )
+
+
+def _around(server: BuildhushServer, document: Document, offset: int) -> Card | None:
+    cards = list(_cards(server, document, offset))
+    if not cards:
+        return None
+    span = min((span for span, _ in cards), key=lambda span: span.end - span.start)
+    return span, hushed("\n\n---\n\n".join(text for _, text in cards))
+
+
+def _in_caller(server: BuildhushServer, document: Document, offset: int) -> Card | None:
+    if document.path is None or kind_of(document.path) is None:
+        return None
+    from buildhush.lsp.caller_hover import caller_hover
+
+    companions = server.with_companions()
+    companions.index.update(document.path)
+    return caller_hover(server, document, offset, companions.findings(document.path))
 
 
 def _cards(server: BuildhushServer, document: Document, offset: int) -> Iterator[Card]:
@@ -75,7 +83,7 @@ def _cards(server: BuildhushServer, document: Document, offset: int) -> Iterator
     if found is None:
         return
     node, start = found
-    for span, text in _name_cards(document, analysis, offset):
+    for span, text in _name_cards(server, document, analysis, offset):
         # What a finding about the variable itself has said already need not be said again.
         if not any(f"`{document.text[span.start : span.end]}`" in card for card in said):
             yield span, text
@@ -119,13 +127,13 @@ def _numbered(heading: str, items: Iterable[str]) -> str:
 # A name.
 
 
-def _name_cards(document: Document, analysis: Analysis, offset: int) -> Iterator[Card]:
+def _name_cards(server: BuildhushServer, document: Document, analysis: Analysis, offset: int) -> Iterator[Card]:
     found = names_of(document, analysis).at(offset)
     if found is None:
         return
     name, place = found
     if name.kind == SECRET:
-        yield place.span, _secret_text(document, analysis, name.text)
+        yield place.span, _secret_text(server, document, analysis, name.text)
     elif name.kind == VARIABLE:
         definitions = {definition.span for definition in name.definitions}
         for variable in (*analysis.facts.arguments, *analysis.facts.environment):
@@ -149,14 +157,14 @@ def _pair_span(analysis: Analysis, variable: SecretVariable) -> Span | None:
     return analysis.tree.absolute(variable.node, variable.pair.key.span)
 
 
-def _secret_text(document: Document, analysis: Analysis, identifier: str) -> str:
+def _secret_text(server: BuildhushServer, document: Document, analysis: Analysis, identifier: str) -> str:
     uses = []
     for node in analysis.tree.instructions:
         mounts = node.mounts if isinstance(node, Run) else ()
         for mount in mounts:
             if mount.type == "secret" and mount.id == identifier:
                 line = document.lines.line_at(analysis.tree.start_of(node)) + 1
-                uses.append(f"line {line}: {_where(mount)}")
+                uses.append(f"line {line}: {mounted_where(mount)}")
     passed = next((each for each in analysis.facts.build_secrets if each.id == identifier), None)
     source = f"env={passed.environment}" if passed is not None and passed.environment else "src=FILE"
     parts = [
@@ -168,19 +176,13 @@ def _secret_text(document: Document, analysis: Analysis, identifier: str) -> str
     ]
     if uses:
         parts.append(_bullets("Mounted in", uses))
+    callers = server.companions.passing(document.path, identifier) if server.companions and document.path else []
+    if callers:
+        parts.append(_bullets("Passed here by", callers))
     parts.append(
         "The file belongs to user 0 with mode 0400: another `USER` reads it only with `uid=`, `gid=` or `mode=`."
     )
     return "\n\n".join(parts)
-
-
-def _where(mount: Mount) -> str:
-    places = []
-    if mount.target is not None:
-        places.append(f"the file `{mount.target}`")
-    if mount.env:
-        places.append(f"the variable `{mount.env}`")
-    return " and ".join(places) or "nowhere"
 
 
 def _variable_text(document: Document, analysis: Analysis, variable: SecretVariable) -> str:
@@ -221,7 +223,7 @@ def _mount_text(mount: Mount) -> str:
     options = (f"`{key}`: {text}" for key, text in MOUNT_OPTIONS[mount.type].items())
     parts = [f"**`type={mount.type}`**: {described}."]
     if mount.type == "secret":
-        parts.append(f"Here: secret `{mount.id}` as {_where(mount)}.")
+        parts.append(f"Here: secret `{mount.id}` as {mounted_where(mount)}.")
     return "\n\n".join([*parts, _bullets("Options", options)])
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
+from buildhush.companions.readers import kind_of
 from buildhush.lsp.edits import ChangedFile, assembled
 from buildhush.lsp.names import SECRET, STAGE, VARIABLE, Names
 from buildhush.lsp.places import names_of
@@ -27,10 +28,13 @@ _DESCRIBED = {STAGE: "a stage name", VARIABLE: "a variable name", SECRET: "a sec
 
 
 def definition(server: BuildhushServer, params: types.DefinitionParams) -> list[types.Location] | None:
-    """Where the name under the caret is defined; from a secret's mount, where callers pass it."""
+    """Where the name under the caret is defined.
+
+    From a secret's mount, where callers pass it; from a build, the Dockerfile that it builds.
+    """
     name = _name_at(server, params.text_document.uri, params.position)
     if name is None:
-        return None
+        return _built_at(server, params.text_document.uri, params.position)
     defining = [place for place in name.places if place.defines]
     if name.here.path not in name.dockerfiles:
         # A compose file's own definition is no news to somebody who stands on it.
@@ -132,6 +136,22 @@ def _name_at(
     path = document.path or document.uri
     here = SharedPlace(path, place.span, place.defines)
     return shared_name(server, path, name, here, everywhere=everywhere)
+
+
+def _built_at(server: BuildhushServer, uri: str, position: types.Position) -> list[types.Location] | None:
+    """The Dockerfile that a build under the caret builds: a service, a target, a step, a command."""
+    document = server.documents.get(uri)
+    if document is None or document.is_dockerfile or document.path is None or kind_of(document.path) is None:
+        return None
+    companions = server.with_companions()
+    companions.index.update(document.path)
+    offset = server.positions(document).offset_from_position(position)
+    top = types.Range(types.Position(0, 0), types.Position(0, 0))
+    return [
+        types.Location(uri=companions.uri(link.dockerfile), range=top)
+        for caller, link in companions.index.callers_in(document.path)
+        if link is not None and caller.inline is None and caller.span.contains(offset)
+    ] or None
 
 
 def _locations(server: BuildhushServer, places: Iterable[SharedPlace]) -> list[types.Location]:
