@@ -132,6 +132,25 @@ def test_links_are_not_followed_and_folders_of_others_not_entered(tmp_path: Path
     assert [file.path for file in index.files] == [str(tmp_path / "real" / "build.sh")]
 
 
+def test_folders_that_git_ignores_are_not_entered_and_ignored_files_are_read(tmp_path: Path) -> None:
+    files = {
+        ".gitignore": "/out/\n*.override.yml\n!kept/\n",
+        "out/compose.yaml": "services: {a: {build: .}}\n",
+        "app/.gitignore": "generated\n",
+        "app/generated/build.sh": "docker build .\n",
+        "app/out/build.sh": "docker build .\n",
+        "compose.override.yml": "services: {a: {build: .}}\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / ".git").mkdir()
+    index = CallerIndex((str(tmp_path),))
+    index.scan_now()
+    found = [str(Path(file.path).relative_to(tmp_path)) for file in index.files]
+    assert found == ["app/out/build.sh", "compose.override.yml"]
+
+
 def test_a_file_in_two_halves_of_a_character_is_read(tmp_path: Path) -> None:
     (tmp_path / "build.sh").write_bytes(b"# \xff\ndocker build --build-arg NPM_TOKEN .\n")
     (tmp_path / "compose.yaml").write_bytes(b"# \xff\nservices: {a: {build: {args: [NPM_TOKEN]}}}\n")

@@ -9,9 +9,10 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
+
+from buildhush.companions.gitignore import Ignores
 
 STANDARD_INPUT = "-"
 MAXIMUM_SIZE = 32 * 1024 * 1024
@@ -131,11 +132,11 @@ def search(folder: str, excludes: Callable[[Path], bool], skipped: list[Skipped]
     when the file lies in the folder. Anything that can't be read is added to `skipped`.
     """
     root = os.path.realpath(folder)
-    yield from _search(folder, root, _Ignores.above(root), excludes, skipped)
+    yield from _search(folder, root, Ignores.above(root), excludes, skipped)
 
 
 def _search(
-    shown: str, root: str, ignores: _Ignores, excludes: Callable[[Path], bool], skipped: list[Skipped]
+    shown: str, root: str, ignores: Ignores, excludes: Callable[[Path], bool], skipped: list[Skipped]
 ) -> Iterator[str]:
     pending = [(shown, os.path.realpath(shown), ignores)]
     found: list[str] = []
@@ -168,57 +169,6 @@ def _search(
                 continue
             found.append(name)
     yield from sorted(found)
-
-
-class _Ignores(Struct, frozen=True):
-    """The .gitignore files in force in a folder: (folder, compiled patterns), outermost first."""
-
-    specs: tuple[tuple[str, Any], ...] = ()
-
-    @classmethod
-    def above(cls, root: str) -> _Ignores:
-        """Those of the folders above `root`, up to the top of its git work tree; none outside of one."""
-        above: list[str] = []
-        folder = root
-        while not os.path.exists(os.path.join(folder, ".git")):
-            parent = os.path.dirname(folder)
-            if parent == folder:
-                return cls()
-            folder = parent
-            above.append(folder)
-        ignores = cls()
-        top = above[-1] if above else root
-        ignores = ignores.reading(top, os.path.join(top, ".git", "info", "exclude"))
-        for folder in reversed(above):
-            ignores = ignores.reading(folder, os.path.join(folder, ".gitignore"))
-        return ignores
-
-    def entering(self, folder: str, entries: list[os.DirEntry[str]]) -> _Ignores:
-        """With the .gitignore of one more folder."""
-        if not any(entry.name == ".gitignore" for entry in entries):
-            return self
-        return self.reading(folder, os.path.join(folder, ".gitignore"))
-
-    def reading(self, folder: str, file: str) -> _Ignores:
-        text = read_text_or_none(Path(file))
-        if not text:
-            return self
-        import pathspec
-
-        try:
-            spec = pathspec.GitIgnoreSpec.from_lines(text.splitlines())
-        except ValueError:
-            return self
-        return _Ignores((*self.specs, (folder, spec)))
-
-    def ignores(self, path: str, *, folder: bool) -> bool:
-        """Whether git would ignore it; the innermost file that has a matching pattern decides."""
-        for base, spec in reversed(self.specs):
-            relative = os.path.relpath(path, base) + ("/" if folder else "")
-            verdict = spec.check_file(relative).include
-            if verdict is not None:
-                return bool(verdict)
-        return False
 
 
 def within(path: str, root: str) -> bool:

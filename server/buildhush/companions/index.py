@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from buildhush.companions.callers import BuildPlace, Caller, CallerFile, ReadText
+from buildhush.companions.gitignore import Ignores
 from buildhush.companions.readers import kind_of, read_caller_file
 
 MAX_ENTRIES = 200_000
@@ -83,15 +84,19 @@ class CallerIndex:
         known = set(self._files)
         found: set[str] = set()
         for root in self.roots if below is None else below:
-            pending = deque([(root, 0)])
+            pending = deque([(root, 0, Ignores.above(root))])
             while pending:
-                folder, level = pending.popleft()
+                folder, level, above = pending.popleft()
                 listed = _listed(folder, most_entries - entries)
                 entries += len(listed)
+                ignores = above.entering(folder, listed)
                 for entry in listed:
                     if _is_folder(entry):
-                        if entry.name not in _SKIPPED_FOLDERS and level + 1 < depth:
-                            pending.append((entry.path, level + 1))
+                        # A folder that git ignores holds what was made or fetched. An ignored file still counts: an
+                        # override of compose is one by custom.
+                        skipped = entry.name in _SKIPPED_FOLDERS or level + 1 >= depth
+                        if not skipped and not ignores.ignores(entry.path, folder=True):
+                            pending.append((entry.path, level + 1, ignores))
                     elif kind_of(entry.path) is not None and len(found) < MAX_FILES and _is_file(entry):
                         found.add(entry.path)
                         self.update(entry.path)

@@ -1,0 +1,70 @@
+"""Which files and folders git ignores, for searches: the .gitignore files of a work tree, and `.git/info/exclude`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+_LARGEST = 1_000_000
+
+
+class Ignores(Struct, frozen=True):
+    """The .gitignore files in force in a folder: (folder, compiled patterns), outermost first."""
+
+    specs: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def above(cls, root: str) -> Ignores:
+        """Those of the folders above `root`, up to the top of its git work tree; none outside of one."""
+        above: list[str] = []
+        folder = root
+        while not os.path.exists(os.path.join(folder, ".git")):
+            parent = os.path.dirname(folder)
+            if parent == folder:
+                return cls()
+            folder = parent
+            above.append(folder)
+        ignores = cls()
+        top = above[-1] if above else root
+        ignores = ignores.reading(top, os.path.join(top, ".git", "info", "exclude"))
+        for folder in reversed(above):
+            ignores = ignores.reading(folder, os.path.join(folder, ".gitignore"))
+        return ignores
+
+    def entering(self, folder: str, entries: list[os.DirEntry[str]]) -> Ignores:
+        """With the .gitignore of one more folder."""
+        if not any(entry.name == ".gitignore" for entry in entries):
+            return self
+        return self.reading(folder, os.path.join(folder, ".gitignore"))
+
+    def reading(self, folder: str, file: str) -> Ignores:
+        text = _text_of(file)
+        if not text:
+            return self
+        import pathspec
+
+        try:
+            spec = pathspec.GitIgnoreSpec.from_lines(text.splitlines())
+        except ValueError:
+            return self
+        return Ignores((*self.specs, (folder, spec)))
+
+    def ignores(self, path: str, *, folder: bool) -> bool:
+        """Whether git would ignore it; the innermost file that has a matching pattern decides."""
+        for base, spec in reversed(self.specs):
+            relative = os.path.relpath(path, base) + ("/" if folder else "")
+            verdict = spec.check_file(relative).include
+            if verdict is not None:
+                return bool(verdict)
+        return False
+
+
+def _text_of(path: str) -> str | None:
+    try:
+        with Path(path).open("rb") as stream:
+            return stream.read(_LARGEST).decode("utf-8", "surrogateescape")
+    except OSError:
+        return None
