@@ -21,6 +21,12 @@ from buildhush.rules.api import Severity
 FILE_NAME = ".buildhush.toml"
 PROJECT_FILE_NAME = "pyproject.toml"
 
+MOST_WILDCARDS = 3
+"""`*` in a part of a pattern."""
+
+MOST_FOLDER_WILDCARDS = 2
+"""`**` in a pattern."""
+
 Reader = Callable[[Path], "str | None"]
 """The text of a file, None when there is none or it can't be read."""
 
@@ -329,7 +335,7 @@ class _Parser:
             for key, each in table.items():
                 option = _OPTIONS_BY_KEY.get(key)
                 if key == "files":
-                    files = self.strings((*path, key), each)
+                    files = self.patterns((*path, key), each)
                 elif option is not None and option.field:
                     changes[option.field] = self.value(option, (*path, key), each)
                 elif option is not None:
@@ -344,7 +350,9 @@ class _Parser:
         if option.kind == "rules":
             names = self.strings(path, value)
             return frozenset(name for name in names if self.known_rule(path, name))
-        if option.kind in ("names", "patterns"):
+        if option.kind == "patterns":
+            return self.patterns(path, value)
+        if option.kind == "names":
             return self.strings(path, value)
         if option.kind == "severities":
             return self.severities(path, value)
@@ -362,6 +370,16 @@ class _Parser:
             return tuple(value)
         self.complain(path, "must be a list of strings that are not empty")
         return ()
+
+    def patterns(self, path: _Path, value: object) -> tuple[str, ...]:
+        """Patterns as in .gitignore. What they become takes time like a power of the number of wildcards."""
+        found = self.strings(path, value)
+        for pattern in found:
+            parts = pattern.split("/")
+            if parts.count("**") > MOST_FOLDER_WILDCARDS or any(part.count("*") > MOST_WILDCARDS for part in parts):
+                limit = f"at most {MOST_WILDCARDS} `*` between slashes and {MOST_FOLDER_WILDCARDS} `**`"
+                self.complain(path, f"has a pattern with too many wildcards: {limit}", literal=pattern)
+        return found
 
     def severities(self, path: _Path, value: object) -> dict[str, Severity]:
         if not isinstance(value, dict):
@@ -424,7 +442,7 @@ _KEY_PART = r"(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|[A-Za-z0-9_-]+)"
 _DOTTED = rf"{_KEY_PART}(?:\s*\.\s*{_KEY_PART})*"
 _HEADER = re.compile(rf"\s*(\[\[?)\s*({_DOTTED})\s*\]")
 _ASSIGNMENT = re.compile(rf"\s*({_DOTTED})\s*=")
-_TOKEN = re.compile(r"\"\"\"|'''|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'|#[^\n]*|[\[\]{}]")
+_TOKEN = re.compile(r"\"\"\"|'''|\"(?:[^\"\\\n]|\\.)*(?:\"|\\?\Z)|'[^'\n]*'|#[^\n]*|[\[\]{}]")
 
 
 def line_of_key(text: str, path: _Path, literal: str | None = None) -> int:

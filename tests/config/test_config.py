@@ -110,6 +110,14 @@ ERRORS = {
         '[[overrides]]\nfiles = ["a/"]\nfail-on = "error"',
         ["3: `overrides[0].fail-on`: holds for all files and can't stand in an override"],
     ),
+    "too many wildcards in a name": (
+        'exclude = ["vendor/"]\n\n[[overrides]]\nfiles = ["a/*.*.*", "b/*a*a*a*"]',
+        ["4: `overrides[0].files`: has a pattern with too many wildcards: at most 3 `*` between slashes and 2 `**`"],
+    ),
+    "too many wildcards for folders": (
+        'exclude = ["**/a/**", "**/a/**/b/**"]',
+        ["1: `exclude`: has a pattern with too many wildcards: at most 3 `*` between slashes and 2 `**`"],
+    ),
     "not TOML": ('ignore = [\n"secret-in-arg",\n]\nselect = = 3', ["4: not valid TOML: Invalid value"]),
     "end of file in a list": ("ignore = [", ["1: not valid TOML: Invalid value"]),
     "unknown key of a command": (

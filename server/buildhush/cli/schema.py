@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from buildhush.config import OPTIONS, Option
+from buildhush.config import MOST_FOLDER_WILDCARDS, MOST_WILDCARDS, OPTIONS, Option
 from buildhush.knowledge.commands import CommandKnowledge, Output
 from buildhush.rules.api import Severity
 
 _STRINGS = {"type": "array", "items": {"type": "string", "minLength": 1}}
+_TOO_MANY = rf"([*][^/*]*){{{MOST_WILDCARDS + 1}}}|(^|/)([*][*]/(.*/)?){{{MOST_FOLDER_WILDCARDS}}}[*][*](/|$)"
+_PATTERNS = {"type": "array", "items": {"type": "string", "minLength": 1, "not": {"pattern": _TOO_MANY}}}
 _SEVERITY = {"enum": [severity.value for severity in Severity]}
 
 
@@ -18,7 +20,7 @@ def json_schema(rule_ids: Collection[str]) -> dict[str, Any]:
     rule = {"enum": sorted(rule_ids)}
     properties = {option.key: {"description": option.help, **_type(option, rule)} for option in OPTIONS}
     in_overrides = {key: value for key, value in properties.items() if _field(key)}
-    files = {"description": "The files it holds for: patterns as in .gitignore, relative to this file.", **_STRINGS}
+    files = {"description": "The files it holds for: patterns as in .gitignore, relative to this file.", **_PATTERNS}
     properties["overrides"] = {
         "description": "Options for some files, laid over those of all files.",
         "type": "array",
@@ -47,7 +49,9 @@ def _type(option: Option, rule: dict[str, Any]) -> dict[str, Any]:
         return {"type": "array", "items": rule}
     if option.kind == "severities":
         return {"type": "object", "propertyNames": rule, "additionalProperties": _SEVERITY}
-    if option.kind in ("names", "patterns"):
+    if option.kind == "patterns":
+        return _PATTERNS
+    if option.kind == "names":
         return _STRINGS
     if option.kind == "severity":
         return _SEVERITY

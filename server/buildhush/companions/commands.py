@@ -40,7 +40,7 @@ _SWITCH_WORDS = """
 """
 _SWITCHES = frozenset(_SWITCH_WORDS.split())
 _BUILDERS = re.compile(r"\b(?:docker|podman|buildah|nerdctl)\b")
-_EXPRESSION = re.compile(r"\$\{\{.*?\}\}", re.DOTALL)
+_EXPRESSION = re.compile(r"\$\{\{(?:(?!\$\{\{).)*?\}\}", re.DOTALL)
 _PLACEHOLDER = "\ue000"
 """Stands for each character of a workflow expression, so that the shell reader sees one word."""
 

@@ -14,6 +14,7 @@ from buildhush.fixes.scripts import command_name, replaced, still_accepted
 from buildhush.shell import ir
 from buildhush.text.spans import Edit, Span
 
+_LONGEST_URL = 2_000
 _CREDENTIAL_URL = re.compile(
     r"(?P<quote>[\"']?)(?P<scheme>https?)://(?P<user>.+)@(?P<host>[\w.:-]+)/(?P<path>.*)(?P=quote)"
 )
@@ -73,7 +74,8 @@ def _moved_options(run: Run, command: ir.Simple, clone: int) -> tuple[Edit, ...]
 
 def _moved_url(run: Run, command: ir.Simple, clone: int) -> tuple[Edit, ...] | None:
     for word in command.words[clone + 1 :]:
-        match = _CREDENTIAL_URL.fullmatch(_text(run, word))
+        text = _text(run, word)
+        match = _CREDENTIAL_URL.fullmatch(text) if len(text) <= _LONGEST_URL else None
         if match is None or match["quote"] == "'" or "'" in match["user"]:
             continue
         if not match["quote"] and '"' in match["user"]:

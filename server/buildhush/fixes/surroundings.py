@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from buildhush.dockerfile.nodes import Command, Dockerfile, From, Instruction, Run, Simple
 from buildhush.fixes.scripts import body_of, command_name, commands
 
+_SHORT_OPTIONS = re.compile(r"-[a-z]+")
+
 
 def before(tree: Dockerfile, node: Instruction) -> Iterator[Instruction]:
     """The instructions whose effect is in force at `node`, nearest first, through the stages its stage is based on."""
@@ -61,7 +63,7 @@ def shell_options(tree: Dockerfile, run: Run) -> str:
             if isinstance(each, Command) and each.keyword == "SHELL" and each.exec_form:
                 words = tuple(word.value for word in each.exec_form)
                 break
-    return "".join(word[1:] for word in words if re.fullmatch(r"-[a-z]+", word))
+    return "".join(word[1:] for word in words if _SHORT_OPTIONS.fullmatch(word))
 
 
 def option_on(tree: Dockerfile, run: Run, letter: str, name: str) -> bool:
@@ -73,7 +75,7 @@ def option_on(tree: Dockerfile, run: Run, letter: str, name: str) -> bool:
         if command_name(command) != "set":
             continue
         words = [word.constant or "" for word in command.words[1:]]
-        if name in words or any(re.fullmatch(rf"-[a-z]*{letter}[a-z]*", word) for word in words):
+        if name in words or any(letter in word and _SHORT_OPTIONS.fullmatch(word) for word in words):
             return True
     return False
 

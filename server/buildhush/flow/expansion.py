@@ -70,7 +70,7 @@ _HARMLESS_TAILS = frozenset(
         "DOMAIN",
     ]
 )
-_BRACES = re.compile(r"\{([^{}\s]*,[^{}\s]*)\}")
+_BRACES = re.compile(r"\{([^{},\s]*,[^{}\s]*)\}")
 
 
 class Operand(Struct, frozen=True):

@@ -81,7 +81,7 @@ _HEX = re.compile(r"[0-9a-fA-F]+")
 _PARTS = re.compile(r"[A-Za-z0-9]+")
 _RUNS = re.compile(r"[a-z]+|[A-Z]+")
 _SEPARATOR = re.compile(r"[^a-z0-9]+")
-_MARKED = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\*+[^*]*\*+|__[^_].*__|%%.*%%|@[^@]*@|#\{.*\}|docker-secret->.*")
+_MARKED = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\*(?:\**[^*]+)?\*+|__[^_].*__|%%.*%%|@[^@]*@|#\{.*\}|docker-secret->.*")
 _FILL_IN = re.compile(
     r"your[-_.]|change[-_ ]?(?:me|it|this)|replace[-_ ]?(?:me|with|this)|[-_ ]here$|x{4}|\.\.\.|…|provide[-_ ]me"
 )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from buildhush.lsp.companions import Companions
     from buildhush.lsp.server import BuildhushServer
 
-_SOURCE_WRITTEN = re.compile(r"\b(?:env|src|source)\b\s*[\"']?\s*[=:]")
+_SOURCE_WRITTEN = re.compile(r"\b(?:env|src|source)\b\s*(?:[\"']\s*)?[=:]")
 _NO_TEXT = re.compile(r"[-+\d._eExXoO]+|true|false|yes|no|on|off|null|y|n", re.IGNORECASE)
 """What YAML takes for a number, a truth value or nothing when no quotes are around it."""
 

@@ -118,7 +118,7 @@ class Engine(Protocol):
         ...
 
 
-_DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(\S.*?)\s*$")
+_DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*\S")
 
 
 def without_syntax_line(dockerfile: str) -> str:
