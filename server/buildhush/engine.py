@@ -7,14 +7,14 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from buildhush.config import Settings
-from buildhush.dockerfile.incremental import reparse
-from buildhush.dockerfile.nodes import Dockerfile
+from buildhush.dockerfile.incremental import Reparse, reparse_with_counts
+from buildhush.dockerfile.nodes import Change, Dockerfile, Instruction, Node
 from buildhush.dockerfile.parser import directive_problems, parse
 from buildhush.flow.assemble import gather
 from buildhush.flow.facts import Facts, Hop, Sink, SourceKind
@@ -24,7 +24,7 @@ from buildhush.knowledge.commands import CommandKnowledge
 from buildhush.knowledge.values import hushed
 from buildhush.rules.api import Finding, Fix, Rule, Severity
 from buildhush.rules.registry import all_rules
-from buildhush.suppress import comment_fix, silence
+from buildhush.suppress import comment_fix, silence, silencing_comments
 from buildhush.text.spans import Edit, Span, apply
 
 _log = logging.getLogger("buildhush.engine")
@@ -75,10 +75,21 @@ class Suppressed(Struct, frozen=True):
     reason: str
 
 
+class Marked(Struct, frozen=True):
+    """The few nodes of a tree that are looked at one by one, in document order.
+
+    `faulty`: instructions with a syntax problem; `silencing`: comments that may silence a finding.
+    """
+
+    faulty: tuple[Instruction, ...] = ()
+    silencing: tuple[Node, ...] = ()
+
+
 class Analysis(Struct, frozen=True, eq=False):
     """All about one version of one Dockerfile. `reports` sorted by position, then rule.
 
-    `context`, `settings` and `memo` are what the analysis was made with; `failed_rules` are rules that raised.
+    `context` and `settings` are what the analysis was made with, `memo` and `marked` what the next one can go on from;
+    `failed_rules` are rules that raised.
     """
 
     text: str
@@ -90,7 +101,8 @@ class Analysis(Struct, frozen=True, eq=False):
     failed_rules: tuple[str, ...] = ()
     context: Context | None = None
     settings: Settings = field(default_factory=Settings)
-    memo: Memo = field(default_factory=Memo)
+    memo: Memo | None = None
+    marked: Marked = field(default_factory=Marked)
 
 
 _DEFAULT = Settings()
@@ -129,26 +141,27 @@ _FAILURE = DocumentProblem(Span(0, 0), "buildhush could not analyse this file (i
 def _analysed(
     text: str, context: Context | None, settings: Settings, previous: Analysis | None, edit: Edit | None
 ) -> Analysis:
-    before = Memo()
-    tree: Dockerfile | None = None
+    memo: Memo | None = None
+    read: Reparse | None = None
     if previous is not None and not (previous.problems and previous.tree.text != previous.text):
+        read = _reparsed(previous, text, edit)
         if previous.settings is settings:
-            before = previous.memo
-        tree = _reparsed(previous, text, edit)
-    if tree is None:
-        tree = parse(text)
+            memo = previous.memo
+    tree = read.tree if read is not None else parse(text)
+    change = read.change if read is not None else None
+    marked = _marked(tree, previous, change)
     commands = _commands(settings)
     try:
-        facts, memo = gather(tree, commands, context, before, _name_judge(settings))
+        facts, memo = gather(tree, commands, context, _name_judge(settings), memo, change)
     except Exception as error:
         # The flow failed on this text: its syntax problems still stand, and the reader is told that no more is known.
         _log.error("analysis failed: %s", _where(error))
-        problems = (*_syntax_problems(tree), _FAILURE)
+        problems = (*_syntax_problems(tree, marked), _FAILURE)
         return Analysis(text, tree, _no_facts(tree), (), problems, context=context, settings=settings)
     reports, failed = _reports(facts, settings)
-    kept, suppressed, comments = silence(tree, reports, settings, known_rules=all_rules().keys())
+    kept, suppressed, comments = silence(tree, reports, settings, all_rules().keys(), marked.silencing)
     problems = (
-        *_syntax_problems(tree),
+        *_syntax_problems(tree, marked),
         *_followed_in_part(facts),
         *(DocumentProblem(each.span, hushed(each.message), each.code) for each in comments),
     )
@@ -163,6 +176,7 @@ def _analysed(
         context,
         settings,
         memo,
+        marked,
     )
 
 
@@ -214,12 +228,36 @@ def _refusal(text: str) -> DocumentProblem | None:
     return None
 
 
-def _reparsed(previous: Analysis, text: str, edit: Edit | None) -> Dockerfile | None:
+def _reparsed(previous: Analysis, text: str, edit: Edit | None) -> Reparse:
     if previous.text == text:
-        return previous.tree
+        return Reparse(previous.tree, Change(0, 0, 0), 0, len(previous.tree.nodes))
     if edit is None:
         edit = _difference(previous.text, text)
-    return reparse(previous.tree, edit)
+    return reparse_with_counts(previous.tree, edit)
+
+
+def _marked(tree: Dockerfile, previous: Analysis | None, change: Change | None) -> Marked:
+    """The marked nodes; of those that a change left alone, the marks of the tree before are taken over."""
+    if previous is None or change is None:
+        return Marked(_faulty(tree.nodes), silencing_comments(tree.nodes))
+    fresh = tree.nodes[change.first : change.first + change.count]
+    return Marked(
+        _with(tree, previous.marked.faulty, _faulty(fresh)),
+        _with(tree, previous.marked.silencing, silencing_comments(fresh)),
+    )
+
+
+N = TypeVar("N", bound=Node)
+
+
+def _with(tree: Dockerfile, old: tuple[N, ...], fresh: tuple[N, ...]) -> tuple[N, ...]:
+    if not old and not fresh:
+        return ()
+    return tuple(sorted((*(node for node in old if tree.holds(node)), *fresh), key=tree.index_of))
+
+
+def _faulty(nodes: Iterable[Node]) -> tuple[Instruction, ...]:
+    return tuple(node for node in nodes if isinstance(node, Instruction) and node.problems)
 
 
 def _difference(before: str, after: str) -> Edit:
@@ -332,15 +370,14 @@ def _severity(rule: Rule, finding: Finding, settings: Settings) -> Severity:
     return rule.severity
 
 
-def _syntax_problems(tree: Dockerfile) -> list[DocumentProblem]:
+def _syntax_problems(tree: Dockerfile, marked: Marked) -> list[DocumentProblem]:
     problems = [
         DocumentProblem(problem.span, hushed(problem.message), "syntax")
         for problem in directive_problems(tree.directives)
     ]
-    for node, start in zip(tree.nodes, tree.starts, strict=True):
-        found: Iterable[object] = getattr(node, "problems", ())
-        for problem in found:
-            problems.append(DocumentProblem(problem.span.shifted(start), hushed(problem.message), "syntax"))  # type: ignore[attr-defined]
+    for node in marked.faulty:
+        for problem in node.problems:
+            problems.append(DocumentProblem(tree.absolute(node, problem.span), hushed(problem.message), "syntax"))
     return problems
 
 
@@ -361,8 +398,7 @@ def _holds(analysis: Analysis, report: Report, fix: Fix) -> bool:
     except ValueError:
         _log.error("a fix of rule %s has overlapping edits", report.rule.id)
         return False
-    apart = replace(analysis, memo=analysis.memo.apart())
-    after = analyze(text, context=analysis.context, settings=analysis.settings, previous=apart)
+    after = analyze(text, context=analysis.context, settings=analysis.settings, previous=analysis)
     before_count = Counter(each.rule.id for each in analysis.reports)
     after_count = Counter(each.rule.id for each in after.reports)
     if fix.lines and after_count[report.rule.id] == before_count[report.rule.id]:

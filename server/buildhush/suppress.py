@@ -9,6 +9,7 @@ above one instruction) and `# hadolint ignore=DL3064` (above an instruction, or 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeVar
 
@@ -16,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from buildhush.config import Settings
-from buildhush.dockerfile.nodes import Dockerfile, Instruction
+from buildhush.dockerfile.nodes import Dockerfile, Instruction, Node, Trivia
 from buildhush.rules.api import Fix, Safety
 from buildhush.text.spans import Span, insertion
 
@@ -87,23 +88,35 @@ _HADOLINT = re.compile(r"#[ \t]*hadolint[ \t]+(global[ \t]+)?ignore[ \t]*=[ \t]*
 _RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
-def read_suppressions(tree: Dockerfile) -> tuple[Suppression, ...]:
-    """All suppressing comments of a file, in document order."""
-    lowered = tree.text.lower()
-    if "ignore" not in lowered and "skip" not in lowered:
-        return ()  # On every keystroke, and almost always.
-    return tuple(_suppressions(tree))
+def silencing_comments(nodes: Iterable[Node]) -> tuple[Trivia, ...]:
+    """The comment blocks among some nodes that may hold a suppressing comment."""
+    found = []
+    for node in nodes:
+        if isinstance(node, Trivia):
+            lowered = node.text.lower()
+            if "ignore" in lowered or "skip" in lowered:
+                found.append(node)
+    return tuple(found)
+
+
+def read_suppressions(tree: Dockerfile, comments: Iterable[Node] | None = None) -> tuple[Suppression, ...]:
+    """All suppressing comments of a file, in document order. `comments`: the file's `silencing_comments`, if known."""
+    return tuple(_suppressions(tree, silencing_comments(tree.nodes) if comments is None else comments))
 
 
 def silence(
-    tree: Dockerfile, reports: Iterable[R], settings: Settings, known_rules: Iterable[str] | None = None
+    tree: Dockerfile,
+    reports: Iterable[R],
+    settings: Settings,
+    known_rules: Iterable[str] | None = None,
+    comments: Iterable[Node] | None = None,
 ) -> tuple[tuple[R, ...], tuple[tuple[R, str], ...], tuple[SuppressionProblem, ...]]:
     """Sorts reports into (kept, suppressed with the reason given or "", problems with the comments); order is kept.
 
     `known_rules`: ids that exist, so that a comment that names another one is told so. A comment for a rule that is
-    switched off is never called unused.
+    switched off is never called unused. `comments`: the file's `silencing_comments`, if known.
     """
-    suppressions = read_suppressions(tree)
+    suppressions = read_suppressions(tree, comments)
     if not suppressions:
         return tuple(reports), (), ()
     used: set[tuple[int, str]] = set()
@@ -162,20 +175,16 @@ def instruction_comment(tree: Dockerfile, rule_id: str, position: int, reason: s
     )
 
 
-def _suppressions(tree: Dockerfile) -> Iterator[Suppression]:
+def _suppressions(tree: Dockerfile, comments: Iterable[Node]) -> Iterator[Suppression]:
     check = tree.directive("check")
     if check is not None and _skips_secret_check(check.value):
         yield Suppression(NAMED_BY_OTHERS, None, "", check.span, (), False)
-    waiting: list[Suppression] = []
-    before_first = True
-    for node, start in zip(tree.nodes, tree.starts, strict=True):
-        if isinstance(node, Instruction):
-            covers = _range_of(tree, node, start)
-            yield from (replace(each, covers=covers) for each in waiting)
-            waiting = []
-            before_first = False
-            continue
-        for line, line_start in _lines(node.text, start):
+    for comment in comments:
+        index = tree.index_of(comment)
+        behind = tree.nodes[index + 1] if index + 1 < len(tree.nodes) else None
+        before_first = not any(isinstance(node, Instruction) for node in tree.nodes[:index])
+        waiting: list[Suppression] = []
+        for line, line_start in _lines(comment.text, tree.starts[index]):
             text = line.strip(" \t\f\v\ufeff")
             offset = line_start + line.find(text)
             if not text:
@@ -189,7 +198,11 @@ def _suppressions(tree: Dockerfile) -> Iterator[Suppression]:
                 yield suppression
             elif suppression is not None:
                 waiting.append(suppression)
-    yield from waiting
+        if isinstance(behind, Instruction):
+            # Neighbouring comments are one node, so the instruction below is the next one.
+            covers = _range_of(tree, behind, tree.starts[index + 1])
+            waiting = [replace(each, covers=covers) for each in waiting]
+        yield from waiting
 
 
 _NOTHING = Span(0, 0)
@@ -239,9 +252,10 @@ def _lines(text: str, start: int) -> Iterator[tuple[str, int]]:
 
 def _instruction_at(tree: Dockerfile, offset: int) -> tuple[Instruction, int]:
     """The instruction that holds an offset, with its start. Raises ValueError when there is none."""
-    for node, start in zip(tree.nodes, tree.starts, strict=True):
-        if isinstance(node, Instruction) and start <= offset < _range_of(tree, node, start).end:
-            return node, start
+    index = bisect_right(tree.starts, offset) - 1
+    node = tree.nodes[index] if index >= 0 else None
+    if isinstance(node, Instruction) and offset < _range_of(tree, node, tree.starts[index]).end:
+        return node, tree.starts[index]
     raise ValueError(f"no instruction at offset {offset}")
 
 

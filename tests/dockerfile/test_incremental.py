@@ -55,7 +55,7 @@ def test_edit(name: str) -> None:
     check_tree(result.tree)
     kept = {id(node) for node in tree.nodes} & {id(node) for node in result.tree.nodes}
     assert (result.read, len(kept)) == (read, reused)
-    assert len(result.tree.nodes) - result.count == result.reused == len(kept)
+    assert len(result.tree.nodes) - result.change.count == result.reused == len(kept)
 
 
 def _large() -> str:
@@ -76,7 +76,7 @@ def test_typing_in_one_of_400_runs_reads_that_run_only() -> None:
     at = tree.text.index("package200") + 3
     for character in "typed":
         result = reparse_with_counts(tree, insertion(at, character))
-        assert (result.read, result.count, result.replaced) == (1, 1, 1)
+        assert (result.read, result.change.count, result.change.replaced) == (1, 1, 1)
         changed = [new for old, new in zip(tree.nodes, result.tree.nodes, strict=True) if old is not new]
         assert len(changed) == 1
         assert "package200" not in changed[0].text
@@ -124,7 +124,7 @@ def test_reparse_is_parse(text: str, data: st.DataObject) -> None:
         text = apply(text, [edit])
         assert result.tree.text == text
         assert same_structure(result.tree, parse(text)), edit
-        assert result.tree.nodes[: result.first] == tree.nodes[: result.first]
-        behind = len(tree.nodes) - result.first - result.replaced
+        assert result.tree.nodes[: result.change.first] == tree.nodes[: result.change.first]
+        behind = len(tree.nodes) - result.change.first - result.change.replaced
         assert not behind or result.tree.nodes[-behind:] == tree.nodes[-behind:]
         tree = result.tree

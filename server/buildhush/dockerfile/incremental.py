@@ -14,22 +14,16 @@ from bisect import bisect_left, bisect_right
 from msgspec import Struct
 
 from buildhush.dockerfile.lexer import BYTE_ORDER_MARK, escape_of, read_directives
-from buildhush.dockerfile.nodes import Dockerfile, Node, Trivia
+from buildhush.dockerfile.nodes import Change, Dockerfile, Node, Trivia
 from buildhush.dockerfile.parser import newline_of, parse, read_node
 from buildhush.text.spans import Edit
 
 
 class Reparse(Struct, frozen=True):
-    """The new tree and what it cost.
-
-    `first` and `count` are the place of the nodes in the new tree that were made anew; `read` counts the calls that
-    read text, `reused` the nodes taken over. `replaced` is the number of old nodes that stood in their place.
-    """
+    """The new tree, in what it differs, and what it cost: `read` calls that read text, `reused` nodes taken over."""
 
     tree: Dockerfile
-    first: int
-    count: int
-    replaced: int
+    change: Change
     read: int
     reused: int
 
@@ -57,7 +51,7 @@ def reparse_with_counts(tree: Dockerfile, edit: Edit) -> Reparse:
         directives = read_directives(text)
         if escape_of(directives) != tree.escape:
             whole = parse(text)
-            return Reparse(whole, 0, len(whole.nodes), len(nodes), len(whole.nodes), 0)
+            return Reparse(whole, Change(0, len(nodes), len(whole.nodes)), len(whole.nodes), 0)
 
     position = starts[first] if nodes else 0
     if nodes and start == len(old) and not nodes[-1].text.endswith("\n"):
@@ -101,8 +95,9 @@ def reparse_with_counts(tree: Dockerfile, edit: Edit) -> Reparse:
         directives,
         tree.escape,
         newline,
+        tree.order_with(first, last, fresh),
     )
-    return Reparse(new_tree, first, len(fresh), last - first, read, len(nodes) - (last - first))
+    return Reparse(new_tree, Change(first, last - first, len(fresh)), read, len(nodes) - (last - first))
 
 
 def _resynchronised(tree: Dockerfile, text: str, position: int, new_end: int, old_end: int, shift: int) -> int:

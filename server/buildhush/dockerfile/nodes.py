@@ -7,6 +7,9 @@ Grammar: BuildKit's dockerfile2llb, parser and instructions packages.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
 from msgspec import Struct, field
 
 from buildhush.text.source_map import MappedText
@@ -217,11 +220,27 @@ class Directive(Struct, frozen=True):
     value_span: Span
 
 
+ORDER_GAP = 1 << 40
+"""So far apart are the numbers of neighbouring nodes at first, so that later ones find room between them."""
+
+_SPARE = 32
+"""So many nodes of earlier versions, and one in sixteen more, may have a number, which keeps them in memory."""
+
+
+class Change(Struct, frozen=True):
+    """How a tree differs from the one before: from `first` on, `replaced` nodes of that became `count` of this."""
+
+    first: int
+    replaced: int
+    count: int
+
+
 class Dockerfile(Struct, frozen=True, eq=False):
     """A whole file: nodes in order, covering every character; `starts[i]` is where node i begins (code points).
 
     `escape` is the escape character in force. `newline` is the line end to write: the first one found, else a line
-    feed.
+    feed. `_order` gives nodes a number that grows in document order; the versions of a document share it, and it
+    is filled when it is first needed.
     """
 
     text: str
@@ -230,7 +249,7 @@ class Dockerfile(Struct, frozen=True, eq=False):
     directives: tuple[Directive, ...]
     escape: str
     newline: str
-    _index: dict[int, int] = field(default_factory=dict)
+    _order: dict[Node, int] = field(default_factory=dict)
 
     @property
     def instructions(self) -> tuple[Instruction, ...]:
@@ -241,22 +260,61 @@ class Dockerfile(Struct, frozen=True, eq=False):
         """The directive of that name in force (the first; BuildKit refuses a second)."""
         return next((directive for directive in self.directives if directive.name == name), None)
 
+    def index_of(self, node: Node) -> int:
+        """The place among `nodes`; an ONBUILD's for its trigger. Raises KeyError for a node of another tree."""
+        numbers = self._order or self._ordered()
+        index = bisect_left(self.nodes, numbers[node], key=numbers.__getitem__)
+        found = self.nodes[index] if index < len(self.nodes) else None
+        if found is node or (type(found) is Onbuild and found.trigger is node):
+            return index
+        raise KeyError(node.keyword if isinstance(node, Instruction) else "comment")
+
     def start_of(self, node: Node) -> int:
         """Where a node of this tree begins. Raises KeyError for a node of another tree."""
-        if not self._index:
-            for each, start in zip(self.nodes, self.starts, strict=True):
-                self._index[id(each)] = start
-                if type(each) is Onbuild and each.trigger is not None:
-                    # A trigger's spans are relative to the ONBUILD that holds it, so it begins where that begins.
-                    self._index[id(each.trigger)] = start
-        return self._index[id(node)]
+        # A trigger's spans are relative to the ONBUILD that holds it, so it begins where that begins.
+        return self.starts[self.index_of(node)]
 
     def holds(self, node: Node) -> bool:
         """Whether the node belongs to this tree."""
-        if not self._index and self.nodes:
-            self.start_of(self.nodes[0])
-        return id(node) in self._index
+        try:
+            self.index_of(node)
+        except KeyError:
+            return False
+        return True
+
+    def count_up_to(self, nodes: Sequence[Node], last: Node) -> int:
+        """How many of some nodes of this tree, in document order, stand at or before `last`."""
+        numbers = self._order or self._ordered()
+        return bisect_right(nodes, numbers[last], key=numbers.__getitem__)
+
+    def order_with(self, first: int, last: int, fresh: Sequence[Node]) -> dict[Node, int]:
+        """The order of a tree in which `fresh` stand in the place of the nodes from `first` to `last` (exclusive).
+
+        Empty, so that it is made anew, when there is no room between the neighbours, or when it knows many old nodes.
+        """
+        numbers, nodes = self._order, self.nodes
+        if not numbers or len(numbers) > len(nodes) + len(nodes) // 16 + _SPARE:
+            return {}
+        before = numbers[nodes[first - 1]] if first else -ORDER_GAP
+        behind = numbers[nodes[last]] if last < len(nodes) else before + ORDER_GAP
+        step = (behind - before) // (len(fresh) + 1)
+        if not step:
+            return {}
+        for place, node in enumerate(fresh, 1):
+            _number(numbers, node, before + place * step)
+        return numbers
+
+    def _ordered(self) -> dict[Node, int]:
+        for index, node in enumerate(self.nodes):
+            _number(self._order, node, index * ORDER_GAP)
+        return self._order
 
     def absolute(self, node: Node, span: Span) -> Span:
         """A node's span in document offsets."""
         return span.shifted(self.start_of(node))
+
+
+def _number(numbers: dict[Node, int], node: Node, number: int) -> None:
+    numbers[node] = number
+    if type(node) is Onbuild and node.trigger is not None:
+        numbers[node.trigger] = number

@@ -140,9 +140,9 @@ class Scopes:
         if stage.base is not None:
             known = {each.name: each for each in self._declared[stage.base]}
             declared = list(known.values())
-            for trigger in _triggers(self._graph.stages[stage.base].instructions):
+            for trigger in _triggers(self._graph.bodies[stage.base]):
                 declared += self._declare(trigger, index, known, outer)
-        for node in stage.instructions:
+        for node in self._graph.bodies[index]:
             self._seen[id(node)] = (index, len(declared))
             if isinstance(node, Assignment) and node.keyword != "LABEL":
                 declared += self._declare(node, index, known, outer)

@@ -3,8 +3,7 @@
 Facts are from moby/buildkit, frontend/dockerfile/dockerfile2llb (convert.go, convert_runmount.go): FROM and COPY --from
 know a stage by name, COPY --from also by number, a mount's `from` by name only; only earlier stages count; names
 compare in lower case. (FROM itself compares its word as written with the lower-case names; since an image name in
-upper case is refused anyway, we take `FROM Builder` for the stage too.) The graph is made anew for every version of
-the text, so it is one pass over the instructions.
+upper case is refused anyway, we take `FROM Builder` for the stage too.)
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from enum import Enum
 from msgspec import Struct, field
 
 from buildhush.dockerfile.expansion import expand
-from buildhush.dockerfile.nodes import Assignment, Copy, Dockerfile, From, Instruction, Onbuild, Run
+from buildhush.dockerfile.nodes import Assignment, Change, Copy, Dockerfile, From, Instruction, Onbuild, Run
 from buildhush.text.spans import Span
 
 
@@ -43,9 +42,9 @@ class StageUse(Struct, frozen=True, eq=False):
 
 
 class Stage(Struct, frozen=True, eq=False):
-    """One FROM and what follows it.
+    """One FROM and what it begins; the instructions behind it are `StageGraph.bodies[index]`.
 
-    `name` is in lower case, None without AS. `instructions` are those behind the FROM. `base` is the index of the
+    `name` is in lower case, None without AS. `base` is the index of the
     stage that FROM names, None for an image. `base_image` is FROM's word with the global ARGs' defaults filled in, an
     unset one left empty as BuildKit does. `uses` are in document order, the FROM first.
     """
@@ -53,7 +52,6 @@ class Stage(Struct, frozen=True, eq=False):
     index: int
     name: str | None
     from_instruction: From
-    instructions: tuple[Instruction, ...]
     base: int | None
     base_image: str
     uses: tuple[StageUse, ...]
@@ -63,19 +61,17 @@ class Stage(Struct, frozen=True, eq=False):
         """How BuildKit's progress output names the stage."""
         return self.name or f"stage-{self.index}"
 
-    def all_instructions(self) -> tuple[Instruction, ...]:
-        """The FROM and the instructions behind it."""
-        return (self.from_instruction, *self.instructions)
-
 
 class StageGraph(Struct, frozen=True, eq=False):
-    """All stages in order. `preamble` are the instructions before the first FROM, of which BuildKit allows ARG only.
+    """All stages in order, and in `bodies` the instructions behind each one's FROM.
 
-    `needed` are the indices of the stages that the last one needs, itself included.
+    `preamble` are the instructions before the first FROM, of which BuildKit allows ARG only. `needed` are the indices
+    of the stages that the last one needs, itself included.
     """
 
     preamble: tuple[Instruction, ...]
     stages: tuple[Stage, ...]
+    bodies: tuple[tuple[Instruction, ...], ...]
     needed: frozenset[int]
     _owners: dict[int, int] = field(default_factory=dict)
 
@@ -97,9 +93,9 @@ class StageGraph(Struct, frozen=True, eq=False):
     def stage_of(self, instruction: Instruction) -> Stage | None:
         """The stage that an instruction of the tree belongs to; None before the first FROM and for a foreign node."""
         if not self._owners:
-            for stage in self.stages:
+            for stage, body in zip(self.stages, self.bodies, strict=True):
                 self._owners[id(stage.from_instruction)] = stage.index
-                for each in stage.instructions:
+                for each in body:
                     self._owners[id(each)] = stage.index
         index = self._owners.get(id(instruction))
         return None if index is None else self.stages[index]
@@ -172,11 +168,63 @@ def stage_graph(tree: Dockerfile) -> StageGraph:
             elif isinstance(node, Onbuild):
                 triggers.setdefault(index, []).append(node)
         name = opener.alias.text.lower() if opener.alias is not None else None
-        stages.append(Stage(index, name, opener, tuple(instructions), base, base_image, tuple(uses)))
+        stages.append(Stage(index, name, opener, base, base_image, tuple(uses)))
         if name:
             names[name] = index
     needed = _reachable(tuple(stages), len(stages) - 1) if stages else frozenset()
-    return StageGraph(tuple(preamble), tuple(stages), needed)
+    return StageGraph(tuple(preamble), tuple(stages), tuple(map(tuple, bodies)), needed)
+
+
+class BodyChange(Struct, frozen=True):
+    """How one body of a graph differs from what it was: from `start` on, `removed` instructions became `added`.
+
+    `stage` is -1 when none does.
+    """
+
+    stage: int
+    start: int
+    removed: int
+    added: tuple[Instruction, ...]
+
+
+def changed_graph(
+    graph: StageGraph, before: Dockerfile, after: Dockerfile, change: Change
+) -> tuple[StageGraph, BodyChange] | None:
+    """The graph of the tree after a change, with the same stages; None when the change may concern the stages."""
+    removed, added = (
+        tuple(node for node in nodes if isinstance(node, Instruction))
+        for nodes in (
+            before.nodes[change.first : change.first + change.replaced],
+            after.nodes[change.first : change.first + change.count],
+        )
+    )
+    if not removed and not added:
+        return graph, BodyChange(-1, 0, 0, ())
+    if any(_concerns_stages(node) for node in (*removed, *added)):
+        return None
+    position = change.first - 1
+    while position >= 0 and not isinstance(before.nodes[position], Instruction):
+        position -= 1
+    if position < 0 or not graph.stages:
+        return None
+    last = before.nodes[position]
+    index = before.count_up_to([stage.from_instruction for stage in graph.stages], last) - 1
+    if index < 0:
+        return None
+    body = graph.bodies[index]
+    start = before.count_up_to(body, last)
+    bodies = list(graph.bodies)
+    bodies[index] = body[:start] + added + body[start + len(removed) :]
+    made = StageGraph(graph.preamble, graph.stages, tuple(bodies), graph.needed)
+    return made, BodyChange(index, start, len(removed), added)
+
+
+def _concerns_stages(node: Instruction) -> bool:
+    if isinstance(node, Run):
+        return any(mount.from_stage is not None for mount in node.mounts)
+    if isinstance(node, Copy):
+        return node.from_stage is not None
+    return isinstance(node, From | Onbuild)
 
 
 def _mount_uses(run: Run, at: Instruction, names: dict[str, int]) -> list[StageUse]:

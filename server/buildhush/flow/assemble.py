@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from buildhush.dockerfile.expansion import references as word_names
-from buildhush.dockerfile.nodes import Assignment, Copy, Dockerfile, Instruction, Onbuild, Run
-from buildhush.dockerfile.stages import Stage, StageGraph, stage_graph
+from buildhush.dockerfile.nodes import Change, Copy, Dockerfile, Instruction, Onbuild, Run
+from buildhush.dockerfile.stages import Stage, StageGraph, changed_graph, stage_graph
+from buildhush.flow.blocks import Taken, Walked
 from buildhush.flow.facts import (
     BuildSecret,
     Certainty,
@@ -26,86 +27,104 @@ from buildhush.flow.facts import (
     SourceKind,
 )
 from buildhush.flow.memo import Memo
-from buildhush.flow.step import Declared, Step
-from buildhush.flow.summary import RunSummary
-from buildhush.flow.taint import Root, RootKind
-from buildhush.flow.walk import ContextView, Walk
+from buildhush.flow.readers import Readers, file_readers, variable_readers
+from buildhush.flow.scene import ContextView, Scene
+from buildhush.flow.step import Declared
+from buildhush.flow.walk import Walk
 from buildhush.knowledge.commands import CommandKnowledge
 from buildhush.knowledge.values import judge
 
 # The readers of so many secret variables are looked for; a file with more is no file that people write.
 MAX_FOLLOWED_VARIABLES = 300
-_Located = tuple[Instruction, Stage, Step]
+
+
+class _Located(Struct, frozen=True):
+    """An instruction from which a fact follows, and where its steps stand: block `block` of the stage, -1 for FROM."""
+
+    walked: Walked
+    block: int
+    taken: Taken
+
+    @property
+    def stage(self) -> Stage:
+        return self.walked.stage
 
 
 def gather(
     tree: Dockerfile,
     commands: Mapping[str, CommandKnowledge],
     context: ContextView | None,
-    before: Memo,
     secret_name: Callable[[str], bool | None],
+    before: Memo | None,
+    change: Change | None,
 ) -> tuple[Facts, Memo]:
-    """All facts of a tree, and the memo for its next version. `before`: the memo of the version before, or empty.
+    """All facts of a tree, and the memo for its next version.
 
-    `secret_name`: the user's own word on a name, None where there is none.
+    `secret_name`: the user's own word on a name, None where there is none. `before`: the memo of another version,
+    `change`: in what this tree differs from the tree of that one, None when that is not known.
     """
-    stages = stage_graph(tree)
-    if before.commands is not commands:
-        before = Memo(commands=commands)
-    memo = before.successor(commands)
-    walk = Walk(tree, stages, commands, context, memo, before.syntax, secret_name)
-    walk.run()
-    memo.drop_all_but(tree)
+    if before is not None and before.commands is not commands:
+        before = None
+    changed = changed_graph(before.stages, before.tree, tree, change) if before is not None and change else None
+    stages, body_change = changed or (stage_graph(tree), None)
+    scene = Scene(tree, stages, commands, context, secret_name)
+    walk = Walk(scene, before)
+    walk.run(body_change)
+    memo = Memo(
+        tree,
+        stages,
+        commands,
+        context,
+        tuple(walk.walked),
+        walk.first_state,
+        walk.caches_used,
+        scene.counts,
+    )
+    return _facts(walk), memo
+
+
+def _facts(walk: Walk) -> Facts:
+    tree, stages = walk.scene.tree, walk.scene.stages
     reach = _Reach(stages)
-    touching = [(each.node, each.stage, each.step) for each in walk.touching]
-    removals = _removals(touching)
-    arguments, environment = _variables(walk, touching, reach)
-    return (
-        Facts(
-            tree,
-            stages,
-            file_writes=tuple(
-                _finished_write(node, replace(write, stage=stage), removals, reach)
-                for position, (node, stage, step) in enumerate(touching)
-                for write in step.writes
-                if not _leaves_cache_again(write, touching[position + 1 :])
-            ),
-            log_writes=tuple(replace(log, stage=stage) for _, stage, step in touching for log in step.logs),
-            arguments=arguments,
-            environment=environment,
-            config_values=tuple(
-                replace(value, stage=stage, sinks=reach.config_sinks(stage, value.node))
-                for _, stage, step in touching
-                for value in step.config
-            ),
-            literals=_literals(walk, reach),
-            copied_secrets=tuple(
-                _finished_copy(replace(copied, stage=stage), walk, removals, reach)
-                for _, stage, step in touching
-                for copied in step.copied
-            ),
-            bound_secrets=tuple(
-                replace(bound, stage=stage, sinks=(Sink.CONTEXT,))
-                for _, stage, step in touching
-                for bound in step.bound
-            ),
-            crossings=tuple(
-                replace(crossing, stage=stage, sinks=(Sink.LAYER,))
-                for _, stage, step in touching
-                for crossing in step.crossings
-                if reach.is_exported(stage)
-            ),
-            secret_mounts=tuple(replace(mount, stage=stage) for _, stage, step in touching for mount in step.mounts),
-            mount_problems=tuple(problem for _, _, step in touching for problem in step.problems),
-            tainted_words=tuple(word for _, _, step in touching for word in step.words),
-            build_secrets=_build_secrets(touching),
-            followed_in_part=tuple(
-                Place(node, node.keyword_span)
-                for node, _, step in touching
-                if step.summary is not None and step.summary.truncated
-            ),
+    located = _touching(walk.walked)
+    removals = _Removals(tree, located)
+    arguments, environment = _variables(walk, located, reach)
+    steps = [each.taken.step for each in located]
+    return Facts(
+        tree,
+        stages,
+        file_writes=tuple(
+            _finished_write(each.taken.node, write, removals, reach)
+            for position, each in enumerate(located)
+            for write in each.taken.step.writes
+            if not removals.leaves_cache(write, position)
         ),
-        memo,
+        log_writes=tuple(log for step in steps for log in step.logs),
+        arguments=arguments,
+        environment=environment,
+        config_values=tuple(
+            replace(value, sinks=reach.config_sinks(value.stage, value.node)) for step in steps for value in step.config
+        ),
+        literals=_literals(located, reach),
+        copied_secrets=tuple(
+            _finished_copy(each, copied, removals, reach) for each in located for copied in each.taken.step.copied
+        ),
+        bound_secrets=tuple(bound for step in steps for bound in step.bound),
+        crossings=tuple(
+            replace(crossing, sinks=(Sink.LAYER,))
+            for step in steps
+            for crossing in step.crossings
+            if reach.is_exported(crossing.stage)
+        ),
+        secret_mounts=tuple(mount for step in steps for mount in step.mounts),
+        mount_problems=tuple(problem for step in steps for problem in step.problems),
+        tainted_words=tuple(word for step in steps for word in step.words),
+        build_secrets=_build_secrets(each.taken.node for each in located),
+        followed_in_part=tuple(
+            Place(each.taken.node, each.taken.node.keyword_span)
+            for each in located
+            if each.taken.step.summary is not None and each.taken.step.summary.truncated
+        ),
     )
 
 
@@ -148,101 +167,97 @@ class _Reach:
         return tuple(sinks) or (Sink.STAGE,)
 
 
-def _removals(touching: Iterable[_Located]) -> dict[tuple[int, str], list[tuple[int, Removal]]]:
-    found: dict[tuple[int, str], list[tuple[int, Removal]]] = {}
-    for position, (_, stage, step) in enumerate(touching):
-        for path, removal in step.removals:
-            found.setdefault((stage.index, path), []).append((position, removal))
+def _touching(walked: Sequence[Walked]) -> list[_Located]:
+    found: list[_Located] = []
+    for stage in walked:
+        if stage.opening.speaks:
+            found.append(_Located(stage, -1, stage.opening))
+        for number, block in enumerate(stage.blocks):
+            if block.steps.spoken:
+                found += [_Located(stage, number, taken) for taken in block.steps.spoken]
     return found
 
 
-def _later_removal(
-    node: Instruction, stage: Stage, path: str, removals: dict[tuple[int, str], list[tuple[int, Removal]]]
-) -> Removal | None:
-    found = removals.get((stage.index, path))
-    if not found:
-        return None
-    order = {id(each): index for index, each in enumerate(stage.instructions)}
-    here = order.get(id(node), -1)
-    for _, removal in found:
-        if order.get(id(removal.run), -1) > here:
-            return removal
-    return None
+class _Removals:
+    """The later instructions that delete a file of their stage, and the cache entries that a later RUN takes out."""
+
+    def __init__(self, tree: Dockerfile, located: Sequence[_Located]) -> None:
+        self._tree = tree
+        self._files: dict[tuple[int, str], list[Removal]] = {}
+        self._cached: dict[tuple[str, str], int] = {}
+        for position, each in enumerate(located):
+            for path, removal in each.taken.step.removals:
+                self._files.setdefault((each.stage.index, path), []).append(removal)
+            for key in each.taken.step.cache_removals:
+                self._cached[key] = position
+
+    def behind(self, node: Instruction, stage: Stage, path: str) -> Removal | None:
+        """The first removal of the file behind an instruction."""
+        found = self._files.get((stage.index, path))
+        if not found:
+            return None
+        here = self._tree.start_of(node)
+        return next((removal for removal in found if self._tree.start_of(removal.run) > here), None)
+
+    def leaves_cache(self, write: FileWrite, position: int) -> bool:
+        """Whether a RUN behind the instruction at that position takes the file out of the cache mount again."""
+        if write.cache_id is None or write.cache_target is None:
+            return False
+        relative = write.key[len(write.cache_target.rstrip("/")) :].lstrip("/")
+        return self._cached.get((write.cache_id, relative), -1) > position
 
 
-def _leaves_cache_again(write: FileWrite, later: list[_Located]) -> bool:
-    """Whether a later RUN of the same build takes the file out of the cache mount again."""
-    if write.cache_id is None or write.cache_target is None:
-        return False
-    relative = write.key[len(write.cache_target.rstrip("/")) :].lstrip("/")
-    return any((write.cache_id, relative) in step.cache_removals for _, _, step in later)
-
-
-def _finished_write(
-    node: Instruction, write: FileWrite, removals: dict[tuple[int, str], list[tuple[int, Removal]]], reach: _Reach
-) -> FileWrite:
+def _finished_write(node: Instruction, write: FileWrite, removals: _Removals, reach: _Reach) -> FileWrite:
     if write.cache_id is not None:
         return replace(write, sinks=(Sink.CACHE,))
     if isinstance(node, Onbuild):
         # The trigger runs in the stage or the later build that is FROM this stage, and its layer belongs to that.
         return replace(write, sinks=(Sink.LAYER,) if reach.is_in_config(write.stage) else (Sink.STAGE,))
-    removal = _later_removal(write.run, write.stage, write.key, removals)
+    removal = removals.behind(write.run, write.stage, write.key)
     trail = write.trail
     if removal is not None:
         trail = (*trail, Hop(removal.place, "is removed only here, in a later layer"))
     return replace(write, sinks=reach.layer_sinks(write.stage), removal=removal, trail=trail)
 
 
-def _finished_copy(
-    copied: CopiedSecret,
-    walk: Walk,
-    removals: dict[tuple[int, str], list[tuple[int, Removal]]],
-    reach: _Reach,
-) -> CopiedSecret:
-    destination = copied.destination
+def _finished_copy(located: _Located, copied: CopiedSecret, removals: _Removals, reach: _Reach) -> CopiedSecret:
     removal = None
-    readers: list[Reader] = []
-    if destination is not None:
-        removal = _later_removal(copied.node, copied.stage, destination, removals)
-        root = Root(RootKind.FILE, destination)
-        position = copied.stage.instructions.index(copied.node) if copied.node in copied.stage.instructions else 0
-        for node in copied.stage.instructions[position + 1 :]:
-            step = walk.step_of(node) if isinstance(node, Run) else None
-            if not isinstance(node, Run) or step is None or step.summary is None:
-                continue
-            if root in step.summary.roots_read:
-                places = tuple(word.place for word in step.words if word.source == copied.source)
-                readers.append(Reader(node, places))
-            elif step.summary.may_read_anything:
-                readers.append(Reader(node, ()))
+    if copied.destination is not None:
+        removal = removals.behind(copied.node, copied.stage, copied.destination)
+    readers = file_readers(located.walked, located.block, located.taken, copied)
     trail = copied.trail
     if removal is not None:
         trail = (*trail, Hop(removal.place, "is removed only here, in a later layer"))
     sinks = (*reach.layer_sinks(copied.stage), Sink.CONTEXT)
-    return replace(copied, removal=removal, readers=tuple(readers), sinks=sinks, trail=trail)
+    return replace(copied, removal=removal, readers=readers, sinks=sinks, trail=trail)
 
 
 def _variables(
-    walk: Walk, touching: list[_Located], reach: _Reach
+    walk: Walk, located: Sequence[_Located], reach: _Reach
 ) -> tuple[tuple[SecretVariable, ...], tuple[SecretVariable, ...]]:
     arguments: list[SecretVariable] = []
     environment: list[SecretVariable] = []
-    too_many = sum(len(step.declared) for _, _, step in touching) > MAX_FOLLOWED_VARIABLES
-    for _, stage, step in touching:
-        for item in step.declared:
-            located = replace(item, stage=stage)
-            # A reader that is no RUN keeps every fix from moving a variable whose readers are not known.
-            readers = (Reader(item.node, ()),) if too_many else _readers(walk, located)
-            variable = _finished_variable(walk, located, readers, reach)
+    too_many = sum(len(each.taken.step.declared) for each in located) > MAX_FOLLOWED_VARIABLES
+    for each in located:
+        for item in each.taken.step.declared:
+            if too_many:
+                # A reader that is no RUN keeps every fix from moving a variable whose readers are not known.
+                readers = Readers((Reader(item.node, ()),))
+            elif item.in_onbuild:
+                readers = Readers()
+            else:
+                readers = variable_readers(
+                    walk.walked, each.walked, each.block, each.taken, item.pair.key.value, walk.scene.tree.escape
+                )
+            variable = _finished_variable(walk, item, readers, reach)
             if variable is not None:
                 (arguments if item.is_argument else environment).append(variable)
     return ((*_unused_globals(walk), *arguments), tuple(environment))
 
 
-def _finished_variable(walk: Walk, item: Declared, readers: tuple[Reader, ...], reach: _Reach) -> SecretVariable | None:
+def _finished_variable(walk: Walk, item: Declared, readers: Readers, reach: _Reach) -> SecretVariable | None:
     stage, name = item.stage, item.pair.key.value
-    in_log = item.is_argument or item.inherits_argument
-    shown = in_log and any(_shown_in_step_name(walk, reader, name) for reader in readers)
+    shown = readers.are_shown and (item.is_argument or item.inherits_argument)
     if reach.is_in_config(stage):
         sinks = [Sink.CONFIG]
     elif item.is_argument:
@@ -254,10 +269,8 @@ def _finished_variable(walk: Walk, item: Declared, readers: tuple[Reader, ...], 
         sinks = [Sink.STAGE]
     if shown:
         sinks.append(Sink.LOG)
-    trail = item.trail
-    for reader in readers:
-        trail = (*trail, *(Hop(place, f"`${name}` is read") for place in reader.places[:1]))
-    declaration = walk.globals.get(name) if item.is_argument and item.pair.value is None else None
+    read = [Hop(reader.places[0], f"`${name}` is read") for reader in readers.readers if reader.places]
+    declaration = walk.scene.globals.get(name) if item.is_argument and item.pair.value is None else None
     default = item.pair.value.value if item.pair.value is not None else None
     return SecretVariable(
         item.node,
@@ -266,116 +279,25 @@ def _finished_variable(walk: Walk, item: Declared, readers: tuple[Reader, ...], 
         name,
         Place(item.node, item.pair.key.span),
         item.source,
-        readers,
+        readers.readers,
         tuple(sinks),
-        trail,
+        (*item.trail, *read),
         item.literal,
         default,
         declaration[0] if declaration is not None else None,
     )
 
 
-def _readers(walk: Walk, item: Declared) -> tuple[Reader, ...]:
-    """Instructions behind the declaration that read the variable, until it is declared again."""
-    name = item.pair.key.value
-    readers: list[Reader] = []
-    behind = False
-    stages = {item.stage.index}
-    for stage in walk.stages.stages[item.stage.index :]:
-        if stage.index not in stages:
-            if stage.base not in stages:
-                continue
-            stages.add(stage.index)
-        for holder in stage.instructions:
-            if not behind:
-                behind = holder is item.node
-                continue
-            node = holder.trigger if isinstance(holder, Onbuild) else holder
-            if isinstance(node, Run):
-                step = walk.step_of(holder)
-                reader = _run_reader(walk, node, step.summary, name) if step is not None else None
-                if reader is not None:
-                    readers.append(reader)
-            elif name in holder.text:
-                places = tuple(Place(holder, each.span) for each in walk.references(holder) if each.name == name)
-                if places:
-                    readers.append(Reader(holder, places))
-                if _declares_anew(holder, name):
-                    return tuple(readers)
-    return tuple(readers)
-
-
-def _declares_anew(node: Instruction, name: str) -> bool:
-    return isinstance(node, Assignment) and any(
-        pair.key.value == name and (pair.value is not None or node.keyword == "ENV") for pair in node.pairs
-    )
-
-
-def _run_reader(walk: Walk, node: Run, summary: RunSummary | None, name: str) -> Reader | None:
-    if summary is None or (not summary.may_read_anything and name not in node.text):
-        return None
-    if any(mount.env == name for mount in node.mounts):
-        return None
-    places = _places_in_run(walk, node, summary, name) if name in node.text else ()
-    if places or summary.may_read_anything:
-        return Reader(node, places)
-    return None
-
-
-def _places_in_run(walk: Walk, node: Run, summary: RunSummary, name: str) -> tuple[Place, ...]:
-    if node.exec_form is not None:
-        return tuple(Place(node, word.span) for word in node.exec_form if _names(word.value, name))
-    mapped = node.script
-    if mapped is None:
-        return ()
-    named = tuple(
-        Place(node, mapped.source_span(span)) for variable, span, _ in summary.variables_named if variable == name
-    )
-    return named + tuple(Place(node, each.span) for each in walk.references(node) if each.name == name)
-
-
-def _names(text: str, name: str) -> bool:
-    return any(each.name == name for each in word_names(text))
-
-
-def _shown_in_step_name(walk: Walk, reader: Reader, name: str) -> bool:
-    """BuildKit shows a RUN's command with its variables replaced, except in single quotes and here-documents."""
-    node = reader.node
-    if not isinstance(node, Run) or "${#" in node.arguments.text:
-        # A form that the frontend can't read leaves the whole name as it is written (observed).
-        return False
-    if any(name == reference.name for reference in walk.references(node)):
-        return True  # Expanded in a `--mount` option.
-    if node.exec_form is not None:
-        return any(_names(word.value, name) for word in node.exec_form)
-    step = walk.step_of(node)
-    summary = step.summary if step is not None else None
-    if summary is None:
-        return False
-    # Of a here-document only the first line is shown (observed).
-    text = node.script.text if node.script is not None else ""
-    first_line_end = len(text.partition("\n")[0]) if node.script_is_heredoc else len(node.arguments.text)
-    return any(
-        variable == name and not nested and span.start < first_line_end
-        for variable, span, nested in summary.variables_named
-    )
-
-
 def _unused_globals(walk: Walk) -> list[SecretVariable]:
     """ARGs before the first FROM that no stage repeats: only the build's record has them, unless one is written."""
-    redeclared = {
-        pair.key.value
-        for stage in walk.stages.stages
-        for node in stage.instructions
-        if isinstance(node, Assignment) and node.keyword == "ARG"
-        for pair in node.pairs
-    }
     found: list[SecretVariable] = []
-    for name, (node, pair) in walk.globals.items():
-        if name in redeclared or pair.value is None:
+    for name, (node, pair) in walk.scene.globals.items():
+        if pair.value is None:
             continue
         verdict = judge(name, pair.value.value, parameter=True)
         if not verdict.certain or not verdict.secret:
+            continue
+        if any(name in block.steps.arguments for walked in walk.walked for block in walked.blocks):
             continue
         place = Place(node, pair.key.span)
         source = Source(SourceKind.ARG, name, Certainty.CERTAIN, verdict.reason, place)
@@ -388,20 +310,21 @@ def _unused_globals(walk: Walk) -> list[SecretVariable]:
     return found
 
 
-def _literals(walk: Walk, reach: _Reach) -> tuple[LiteralSecret, ...]:
+def _literals(located: Sequence[_Located], reach: _Reach) -> tuple[LiteralSecret, ...]:
     found: list[LiteralSecret] = []
-    for each in walk.touching:
-        for span, kind, certain, in_heredoc in each.literals:
-            place = Place(each.node, span)
-            sinks = reach.literal_sinks(each.stage, each.node, in_heredoc=in_heredoc)
+    for each in located:
+        node, stage = each.taken.node, each.stage
+        for span, kind, certain, in_heredoc in each.taken.literals:
+            place = Place(node, span)
+            sinks = reach.literal_sinks(stage, node, in_heredoc=in_heredoc)
             hop = Hop(place, f"a {kind} is written in the file")
-            found.append(LiteralSecret(each.node, each.stage, place, kind, sinks, (hop,), certain))
+            found.append(LiteralSecret(node, stage, place, kind, sinks, (hop,), certain))
     return tuple(found)
 
 
-def _build_secrets(touching: Iterable[_Located]) -> tuple[BuildSecret, ...]:
+def _build_secrets(nodes: Iterable[Instruction]) -> tuple[BuildSecret, ...]:
     found: dict[tuple[str, str], BuildSecret] = {}
-    for node, _, _ in touching:
+    for node in nodes:
         if not isinstance(node, Run):
             continue
         for mount in node.mounts:

@@ -10,6 +10,12 @@ from msgspec import Struct
 
 from buildhush.flow.taint import Root
 
+# What a script looked at besides single variables, under names that no variable can have: all variables, the folder
+# that it starts in, and HOME as the shell knows it.
+EVERYTHING = "\x01everything"
+FOLDER = "\x01folder"
+HOME_FOLDER = "\x01home"
+
 
 class Storage(Enum):
     """What lies under a path while a RUN runs."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from buildhush.flow.inputs import RunInputs, Storage
+from buildhush.flow.inputs import FOLDER, HOME_FOLDER, RunInputs, Storage
 from buildhush.flow.state import FileEntry, State, WriteRecord
 from buildhush.flow.symbols import covered_by, display, is_below, matches, resolve
 from buildhush.flow.taint import CLEAN, Root, RootKind, Step, Taint, Taints, Value, through, union
@@ -155,7 +155,8 @@ class Evidence(Struct):
     read. `missing_reads`: paths under /run/secrets that nothing mounts; `paths_tested`: paths
     that the script asks for before it reads them. `variables_named`: every variable that the
     script names, with the places and whether they lie in a nested script. `variables_asked`, `paths_asked`: what the
-    result depends on of the RUN's inputs. `programs`: names of commands run. `opaque`: something could not be read.
+    result depends on of the RUN's inputs; `flow.inputs` names what is no variable. `programs`: names of commands run.
+    `opaque`: something could not be read.
     """
 
     logs: dict[tuple[Span, str], LogRecord] = field(default_factory=dict)
@@ -182,7 +183,7 @@ class Files:
 
     def path(self, text: str, state: State) -> str:
         """The absolute path that a word means in the state; symbolic links that the script made are followed."""
-        path = resolve(text, state.folder, self.inputs.home)
+        path = self.resolved(text, state)
         self.evidence.paths_asked.add(path)
         for _ in range(4):
             link = next((link for link in state.links if is_below(path, link)), None)
@@ -191,6 +192,19 @@ class Files:
             path = state.links[link] + path[len(link) :]
             self.evidence.paths_asked.add(path)
         return path
+
+    def resolved(self, text: str, state: State, folder: str | None = None) -> str:
+        """The absolute path that a word means, links not followed; in `folder` instead of the current one if given."""
+        if text.startswith("~"):
+            self.evidence.variables_asked.add(HOME_FOLDER)
+        elif folder is None and not text.startswith("/"):
+            self.evidence.variables_asked.add(FOLDER)
+        return resolve(text, state.folder if folder is None else folder, self.inputs.home)
+
+    def current_folder(self, state: State) -> str:
+        """The current folder, which follows from the one that the script starts in."""
+        self.evidence.variables_asked.add(FOLDER)
+        return state.folder
 
     def read(self, text: str, state: State, span: Span, *, glob: bool = False) -> Taints:
         """The secrets in the file (or, with a glob, files) of that name. `span`: in offsets of the RUN's script."""

@@ -9,12 +9,11 @@ from difflib import get_close_matches
 from buildhush.dockerfile.nodes import Dockerfile, Mount, Run
 from buildhush.dockerfile.stages import Stage
 from buildhush.flow.facts import MountProblem, Place, SecretMount
+from buildhush.flow.inputs import EVERYTHING
 from buildhush.flow.machine import SECRETS_FOLDER
-from buildhush.flow.stage_state import StageState
+from buildhush.flow.scene import StateView
 from buildhush.flow.summary import RunSummary
-from buildhush.flow.symbols import resolve
 from buildhush.flow.taint import Root, RootKind
-from buildhush.flow.variables import EVERYTHING
 from buildhush.text.spans import Span
 
 _FRONTEND = re.compile(r"^docker(?:\.io)?/dockerfile:1\.(\d{1,4})(?:\.\d+)?(?:[-@].*)?$")
@@ -25,7 +24,7 @@ _ENV_SINCE = 10
 def mount_facts(
     run: Run,
     stage: Stage,
-    state: StageState,
+    view: StateView,
     summary: RunSummary,
     to_source: Callable[[Span], Span],
     expand: Callable[[str], str],
@@ -41,14 +40,14 @@ def mount_facts(
         ]
         if mount.type != "secret" or mount.id is None:
             continue
-        path = resolve(expand(mount.target), state.folder, state.home) if mount.target is not None else None
+        path = view.resolved(expand(mount.target)) if mount.target is not None else None
         read = bool({Root(RootKind.MOUNT, mount.id), Root(RootKind.UNREADABLE, mount.id)} & summary.roots_read)
         asked = mount.env is not None and bool({mount.env, EVERYTHING} & summary.variables_asked)
         elsewhere = path is not None and not path.startswith(SECRETS_FOLDER + "/")
         mounts.append(
-            SecretMount(run, stage, mount, path, read or asked or summary.may_read_anything or elsewhere, state.user)
+            SecretMount(run, stage, mount, path, read or asked or summary.may_read_anything or elsewhere, view.user)
         )
-        problems += _unreadable(run, state, mount, path, read)
+        problems += _unreadable(run, view, mount, path, read)
         problems += _frontend(run, mount, tree)
     given = [mount.path for mount in mounts if mount.path is not None]
     for span, path in summary.missing_reads:
@@ -62,13 +61,13 @@ def mount_facts(
     return tuple(mounts), tuple(problems)
 
 
-def _unreadable(run: Run, state: StageState, mount: Mount, path: str | None, read: bool) -> list[MountProblem]:
+def _unreadable(run: Run, view: StateView, mount: Mount, path: str | None, read: bool) -> list[MountProblem]:
     # The file is mode 0400 and owned by uid 0 unless the mount says otherwise (FACTS.md section 3).
-    if state.is_root or path is None or not read or mount.env is not None:
+    if view.is_root or path is None or not read or mount.env is not None:
         return []
     if mount.uid is not None or mount.gid is not None or (mount.mode is not None and mount.mode & 0o044):
         return []
-    user = (state.user or "").partition(":")[0]
+    user = (view.user or "").partition(":")[0]
     suggestion = f"uid={user}" if user.isdigit() else "mode=0444"
     message = f"User `{user}` can't read secret `{mount.id}`: its file has mode 0400 and belongs to uid 0"
     return [MountProblem(run, "unreadable", Place(run, mount.flag.span), message, mount, suggestion)]

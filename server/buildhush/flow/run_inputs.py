@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from buildhush.dockerfile.nodes import Mount, Run
 from buildhush.flow.facts import Certainty, Hop, Place, Source, SourceKind
 from buildhush.flow.inputs import InputFile, InputVariable, MountedPath, RunInputs, ShellOptions, Storage
-from buildhush.flow.stage_state import StageFile, StageState
-from buildhush.flow.symbols import display, is_below, resolve
+from buildhush.flow.scene import StateView
+from buildhush.flow.stage_state import StageFile
+from buildhush.flow.symbols import display, is_below
 from buildhush.flow.taint import Root, RootKind, Taint
 from buildhush.knowledge.files import classify_file
 
@@ -27,7 +28,7 @@ class Origins(Struct, frozen=True):
     """What the roots of one RUN's taints mean: sources and the trail up to the start of the script."""
 
     run: Run
-    state: StageState
+    view: StateView
     mounts: Mapping[str, Mount]
     environment_mounts: Mapping[str, Mount]
     files: Mapping[str, StageFile]
@@ -38,7 +39,7 @@ class Origins(Struct, frozen=True):
             mount = self.mounts.get(root.name) or self.environment_mounts.get(root.name)
             return ((), ()) if mount is None else self._mounted(mount)
         if root.kind is RootKind.VARIABLE:
-            variable = self.state.variables.get(root.name)
+            variable = self.view.variable(root.name)
             return ((), ()) if variable is None else (variable.sources, variable.trail)
         file = self.files.get(root.name)
         return ((), ()) if file is None else (file.sources, file.trail)
@@ -65,18 +66,21 @@ class Origins(Struct, frozen=True):
 
 def run_inputs(
     run: Run,
-    state: StageState,
+    view: StateView,
     files: tuple[InputFile, ...],
-    base_image: str,
+    sh_is_bash: bool,
     expand: Callable[[str], str],
     cache_files: Callable[[str], Mapping[str, StageFile]],
     stage_files: Callable[[str], Mapping[str, StageFile]],
 ) -> tuple[RunInputs, Origins]:
     """The inputs of a RUN. `files`: the state's secret files as inputs (made once per state).
 
+    `sh_is_bash`: in the image that the stage is built on.
+
     `cache_files(id)`: secret files in that cache, by path relative to it. `stage_files(name)`: those of a stage, by
     absolute path, for `--mount=from=`.
     """
+    state = view.state
     variables: tuple[InputVariable, ...] = ()
     mounted: list[MountedPath] = list(_ALWAYS)
     secrets: dict[str, Mount] = {}
@@ -86,10 +90,10 @@ def run_inputs(
     for mount in run.mounts:
         target = None
         if mount.target is not None:
-            target = resolve(expand(mount.target), state.folder, state.home)
+            target = view.resolved(expand(mount.target))
         if mount.type == "secret" and mount.id is not None:
             if target is not None:
-                mounted.append(MountedPath(target, Storage.SECRET, mount.id, _is_readable(mount, state)))
+                mounted.append(MountedPath(target, Storage.SECRET, mount.id, _is_readable(mount, view)))
                 secrets[mount.id] = mount
             if mount.env:
                 environment[mount.id] = mount
@@ -111,14 +115,14 @@ def run_inputs(
     inputs = RunInputs(
         state.folder,
         state.home,
-        _shell_of(run, state, base_image),
+        _shell_of(run, state.shell, sh_is_bash),
         tuple(mounted),
         state.variables,
         variables,
         (*visible_files, *extra_inputs),
         state.scripts,
     )
-    return inputs, Origins(run, state, secrets, environment, {**state.files, **extra} if extra else state.files)
+    return inputs, Origins(run, view, secrets, environment, {**state.files, **extra} if extra else state.files)
 
 
 def shell_options(words: tuple[str, ...]) -> ShellOptions:
@@ -134,25 +138,25 @@ def shell_options(words: tuple[str, ...]) -> ShellOptions:
     return ShellOptions(errexit, xtrace, "pipefail" in words, name == "bash")
 
 
-def _is_readable(mount: Mount, state: StageState) -> bool:
+def _is_readable(mount: Mount, view: StateView) -> bool:
     """Mode 0400 and uid 0 unless the mount says otherwise (FACTS.md section 3)."""
-    return state.is_root or mount.uid is not None or mount.gid is not None or bool((mount.mode or 0) & 0o044)
+    return view.is_root or mount.uid is not None or mount.gid is not None or bool((mount.mode or 0) & 0o044)
 
 
-def _shell_of(run: Run, state: StageState, base_image: str) -> ShellOptions:
+def _shell_of(run: Run, shell: ShellOptions, sh_is_bash: bool) -> ShellOptions:
     if run.interpreter is not None:
         words = tuple(run.interpreter.split())
         if words and posixpath.basename(words[0]) == "env":
             words = tuple(word for word in words[1:] if word != "-S")
         return shell_options(words)
-    shell = state.shell
-    if not shell.is_bash and shell.is_posix and _links_sh_to_bash(base_image):
+    if sh_is_bash and not shell.is_bash and shell.is_posix:
         return replace(shell, is_bash=True)
     return shell
 
 
 @lru_cache(maxsize=256)
-def _links_sh_to_bash(base_image: str) -> bool:
+def links_sh_to_bash(base_image: str) -> bool:
+    """Whether /bin/sh is bash in an image of that name."""
     if not any(name in base_image for name in _BASH_AS_SH):
         return False
     from dockerfile_parse.parser import image_from  # Importing it costs 10 ms, few images need it.

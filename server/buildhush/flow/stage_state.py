@@ -11,6 +11,9 @@ from buildhush.flow.facts import Hop, Source
 from buildhush.flow.inputs import InputFile, InputVariable, ShellOptions
 from buildhush.flow.taint import Root, RootKind
 
+# So many secret files of a stage are followed into later instructions; more are reported only where they are made.
+MAX_FOLLOWED = 40
+
 
 class StageVariable(Struct, frozen=True):
     """An ARG or ENV in force. `text`: its value as far as it is known. `secrets`: what it carries, with the trail.

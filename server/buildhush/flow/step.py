@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from buildhush.dockerfile.nodes import Assignment, Pair
 from buildhush.dockerfile.stages import Stage
+from buildhush.flow.effects import NO_EFFECT, Effect
 from buildhush.flow.facts import (
     BoundSecret,
     ConfigValue,
@@ -20,7 +22,7 @@ from buildhush.flow.facts import (
     StageCrossing,
     TaintedWord,
 )
-from buildhush.flow.stage_state import StageFile, StageState
+from buildhush.flow.stage_state import StageFile
 from buildhush.flow.summary import RunSummary
 
 
@@ -41,7 +43,7 @@ class Declared(Struct, frozen=True):
 class Step(Struct, frozen=True):
     """What one instruction contributes. Sinks and later removals are filled in when the whole file is known."""
 
-    after: StageState
+    effect: Effect = NO_EFFECT
     writes: tuple[FileWrite, ...] = ()
     logs: tuple[LogWrite, ...] = ()
     declared: tuple[Declared, ...] = ()
@@ -74,4 +76,18 @@ class Step(Struct, frozen=True):
             or self.removals
             or self.cache_removals
             or (self.summary is not None and self.summary.truncated)
+        )
+
+    def at(self, stage: Stage) -> Step:
+        """The same in another version of its stage."""
+        return replace(
+            self,
+            writes=tuple(replace(each, stage=stage) for each in self.writes),
+            logs=tuple(replace(each, stage=stage) for each in self.logs),
+            declared=tuple(replace(each, stage=stage) for each in self.declared),
+            config=tuple(replace(each, stage=stage) for each in self.config),
+            copied=tuple(replace(each, stage=stage) for each in self.copied),
+            bound=tuple(replace(each, stage=stage) for each in self.bound),
+            crossings=tuple(replace(each, stage=stage) for each in self.crossings),
+            mounts=tuple(replace(each, stage=stage) for each in self.mounts),
         )

@@ -14,13 +14,12 @@ from msgspec import Struct
 from buildhush.dockerfile.nodes import Run
 from buildhush.flow.handlers import HANDLERS, by_knowledge
 from buildhush.flow.handlers.scripts import run_known_script
-from buildhush.flow.inputs import InputFile, RunInputs, Storage
+from buildhush.flow.inputs import EVERYTHING, FOLDER, HOME_FOLDER, InputFile, RunInputs, Storage
 from buildhush.flow.interpreter import Interpreter
 from buildhush.flow.machine import LogRecord
 from buildhush.flow.state import State, WriteRecord
 from buildhush.flow.symbols import covered_by, is_below, is_made_by_mktemp
 from buildhush.flow.taint import Root, Taints
-from buildhush.flow.variables import EVERYTHING
 from buildhush.knowledge.commands import CommandKnowledge
 from buildhush.shell import ir
 from buildhush.text.spans import Span
@@ -149,13 +148,12 @@ def still_holds(summary: RunSummary, made_with: RunInputs, now: RunInputs) -> bo
     """Whether a summary made with other inputs is right for these: nothing that the script looked at has changed."""
     if made_with is now:
         return True
-    if (made_with.folder, made_with.home, made_with.shell, made_with.mounts, made_with.scripts) != (
-        now.folder,
-        now.home,
-        now.shell,
-        now.mounts,
-        now.scripts,
-    ):
+    if (made_with.shell, made_with.mounts) != (now.shell, now.mounts):
+        return False
+    asked = summary.variables_asked
+    if made_with.folder != now.folder and FOLDER in asked:
+        return False
+    if made_with.home != now.home and HOME_FOLDER in asked:
         return False
     return _same_variables(summary, made_with, now) and _same_files(summary, made_with, now)
 
@@ -170,9 +168,9 @@ def _same_variables(summary: RunSummary, made_with: RunInputs, now: RunInputs) -
 
 
 def _same_files(summary: RunSummary, made_with: RunInputs, now: RunInputs) -> bool:
-    if made_with.files is now.files:
+    if made_with.files is now.files and made_with.scripts is now.scripts:
         return True
-    for path in _changed_paths(made_with.files, now.files):
+    for path in _changed_paths(made_with.files, now.files) | _changed_scripts(made_with.scripts, now.scripts):
         for asked in summary.paths_asked:
             # One must lie below the other, so one is a prefix of the other: the cheap question first.
             if (path.startswith(asked) or asked.startswith(path)) and (is_below(path, asked) or is_below(asked, path)):
@@ -186,6 +184,12 @@ def _same_files(summary: RunSummary, made_with: RunInputs, now: RunInputs) -> bo
 def _changed_paths(before: tuple[InputFile, ...], after: tuple[InputFile, ...]) -> frozenset[str]:
     """Paths of the files that are in only one of the two; the same pair is asked for by every RUN behind an edit."""
     return frozenset(file.path for file in set(before) ^ set(after))
+
+
+@lru_cache(maxsize=8)
+def _changed_scripts(before: tuple[tuple[str, str], ...], after: tuple[tuple[str, str], ...]) -> frozenset[str]:
+    """Paths of the scripts that are not the same in both."""
+    return frozenset() if before == after else frozenset(path for path, _ in (*before, *after))
 
 
 def _is_glob(path: str) -> bool:

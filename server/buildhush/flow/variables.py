@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from buildhush.flow.inputs import RunInputs
+from buildhush.flow.inputs import EVERYTHING, HOME_FOLDER, RunInputs
 from buildhush.flow.symbols import symbol
 from buildhush.flow.taint import CLEAN, Taint, Taints, Value
-
-# Stands among the names that were asked for when a command looked at all of them.
-EVERYTHING = "\x01everything"
 
 
 class Variables:
@@ -39,6 +36,8 @@ class Variables:
 
     def get(self, name: str) -> Value | None:
         """The value, None when it is not set."""
+        if name == "HOME":
+            self._asked.add(HOME_FOLDER)
         value = self._own.get(name)
         if value is not None or name in self._gone:
             return value
@@ -97,9 +96,8 @@ class Variables:
         self._asked.add(EVERYTHING)
         seen = set(self._own)
         yield from list(self._own)
-        for name in self._inputs.variable_names():
-            if name not in seen and name not in self._gone:
-                yield name
+        # Sorted, so that the order in which a stage declares its variables says nothing.
+        yield from sorted(name for name in self._inputs.variable_names() if name not in seen | self._gone)
 
     def exported_names(self) -> list[str]:
         """Every name that children see."""

@@ -42,7 +42,7 @@ def tar(machine: Interpreter, call: Call, state: State, context: Context) -> Out
         else:
             write_file(machine, call, state, context, archive, taints, via="copy", append=False)
         return Outcome(state, state)
-    target_folder = state.folder
+    target_folder = machine.files.current_folder(state)
     state.folder = before
     if arguments.has("-x", "--extract", "--get"):
         taints = (

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from buildhush.flow.arguments import Arguments
 from buildhush.flow.expansion import ANY_VARIABLE, Operand, is_harmless
+from buildhush.flow.inputs import FOLDER, HOME_FOLDER
 from buildhush.flow.interpreter import LOG_PATHS, Call, Interpreter
 from buildhush.flow.machine import Context, Outcome, placed
 from buildhush.flow.state import State, WriteRecord
@@ -176,9 +177,10 @@ def is_folder(machine: Interpreter, text: str, state: State) -> bool:
     if text.endswith(("/", "/.", "/..")) or text in (".", "..", "~"):
         return True
     path = machine.files.path(text, state)
-    if path in _KNOWN_FOLDERS or path in (state.folder, machine.inputs.home, machine.inputs.folder):
+    if path in _KNOWN_FOLDERS or folder_key(path) in state.variables:
         return True
-    if folder_key(path) in state.variables:
+    machine.evidence.variables_asked |= {FOLDER, HOME_FOLDER}
+    if path in (state.folder, machine.inputs.home, machine.inputs.folder):
         return True
     prefix = path + "/"
     return any(known.startswith(prefix) for known in state.files) or any(

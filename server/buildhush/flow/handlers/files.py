@@ -22,7 +22,7 @@ from buildhush.flow.inputs import Storage
 from buildhush.flow.interpreter import Call, Interpreter
 from buildhush.flow.machine import Context, Outcome, placed
 from buildhush.flow.state import State
-from buildhush.flow.symbols import is_known, matches, resolve, symbol, temporary_symbol
+from buildhush.flow.symbols import is_known, matches, symbol, temporary_symbol
 from buildhush.flow.taint import CLEAN, Value, union
 
 
@@ -66,13 +66,13 @@ def copy(machine: Interpreter, call: Call, state: State, context: Context) -> Ou
             # A mounted file can't be moved or linked away: the command fails and nothing is left (observed).
             machine.files.read(source.text, state, place)
             return Outcome(None, state)
-        if keeps_links and resolve(source.text, state.folder, machine.inputs.home) in state.links:
+        if keeps_links and machine.files.resolved(source.text, state) in state.links:
             continue
         if call.name == "ln" and _is_symbolic(arguments):
             target = joined_path(destination.text, posixpath.basename(source.text)) if into else destination.text
             link = machine.files.path(target, state)
             state.forget(link, call.span)
-            state.links[link] = resolve(source.text, posixpath.dirname(link), machine.inputs.home)
+            state.links[link] = machine.files.resolved(source.text, state, posixpath.dirname(link))
             continue
         found = [
             (relative, taints)
@@ -260,7 +260,7 @@ def path_text(machine: Interpreter, call: Call, state: State, context: Context) 
     operands = parse(call.operands, ("-s",)).operands
     text: str | None = None
     if call.name == "pwd":
-        text = state.folder
+        text = machine.files.current_folder(state)
     elif operands and is_known(operands[0].text):
         known = operands[0].text
         if call.name == "basename":

@@ -107,6 +107,8 @@ def change_folder(machine: Interpreter, call: Call, state: State, context: Conte
     operands = parse(call.operands).operands
     failed = state.copy()
     if call.name == "popd" or (operands and operands[0].text == "-"):
+        # The previous folder may be the one that the script started in.
+        machine.files.current_folder(state)
         previous = state.variables.get("\x01previous")
         target = previous.text if previous else symbol("previous folder")
     else:

@@ -1,0 +1,261 @@
+"""COPY, ADD and FROM: secret files that come into a stage from the build context, a here-document or another stage."""
+
+from __future__ import annotations
+
+import posixpath
+from fnmatch import fnmatchcase
+
+from msgspec.structs import replace
+
+from buildhush.dockerfile.nodes import Copy, From
+from buildhush.dockerfile.stages import Stage
+from buildhush.flow.declarations import config_step
+from buildhush.flow.effects import Effect
+from buildhush.flow.facts import (
+    Area,
+    Certainty,
+    CopiedSecret,
+    FileWrite,
+    Hop,
+    Place,
+    Source,
+    SourceKind,
+    StageCrossing,
+)
+from buildhush.flow.scene import Scene, StateView
+from buildhush.flow.stage_state import StageFile, StageState
+from buildhush.flow.step import Step
+from buildhush.flow.symbols import covered_by, display, is_below, is_temporary
+from buildhush.knowledge.files import classify_file
+
+
+def copy_step(scene: Scene, node: Copy, stage: Stage, view: StateView) -> Step:
+    """COPY and ADD."""
+    if node.destination is None:
+        return Step()
+    expanded = config_step(scene, node, stage, view)
+    destination = scene.text(node.destination.text, view)
+    if node.from_stage is not None:
+        origin = scene.stages.find(node.from_stage.text, stage.index, by_number=True)
+        if origin is None:
+            return expanded
+        return _copy_from(scene, node, stage, view, origin, destination, expanded)
+    return _copy_context(scene, node, stage, view, destination, expanded)
+
+
+def from_step(scene: Scene, node: From, stage: Stage, inherited: StageState) -> Step:
+    """FROM an earlier stage: its files come along, those that were deleted in a later layer too."""
+    files = [*inherited.files.values(), *inherited.hidden.values()]
+    if not files or node.image is None or stage.base is None:
+        return Step()
+    place = Place(node, node.image.span)
+    origin = _stage_name(scene.stages.stages[stage.base])
+    return Step(crossings=(_crossing(node, stage, place, files, origin, inherited=True),))
+
+
+def _copy_from(
+    scene: Scene, node: Copy, stage: Stage, view: StateView, origin: Stage, destination: str, expanded: Step
+) -> Step:
+    there = scene.final[origin.index].files
+    if not there:
+        return expanded
+    name = _stage_name(origin)
+    files: dict[str, StageFile] = {}
+    carried: list[StageFile] = []
+    place: Place | None = None
+    excluded = [flag.value for flag in node.flags if flag.name == "exclude" and flag.value]
+    several = len(node.sources) > 1 or destination.endswith("/")
+    for word in node.sources:
+        source = "/" + scene.text(word.text, view).strip("/")
+        for path, file in there.items():
+            relative = _below_source(path, source, is_folder=file.is_folder)
+            if relative is None or any(_is_excluded(relative, pattern) for pattern in excluded):
+                continue
+            place = place or Place(node, word.span)
+            target = _copied_path(destination, source, relative, several, view)
+            hop = Hop(Place(node, word.span), f"`{path}` of stage `{name}` is copied")
+            carried.append(file)
+            files[target] = StageFile(target, file.sources, (*file.trail, hop), file.is_folder)
+    if not carried or place is None:
+        return expanded
+    crossing = _crossing(node, stage, place, carried, name, inherited=False)
+    return replace(expanded, effect=Effect(files=files), crossings=(crossing,))
+
+
+def _crossing(
+    node: Copy | From, stage: Stage, place: Place, files: list[StageFile], origin: str, *, inherited: bool
+) -> StageCrossing:
+    sources = tuple(dict.fromkeys(source for file in files for source in file.sources))
+    what = "is inherited with all its layers" if inherited else "carries it on"
+    trail = (*files[0].trail, Hop(place, f"stage `{origin}` {what}"))
+    paths = tuple(file.path for file in files)
+    return StageCrossing(node, stage, place, sources, paths, origin, inherited, (), trail)
+
+
+def _copy_context(scene: Scene, node: Copy, stage: Stage, view: StateView, destination: str, expanded: Step) -> Step:
+    files: dict[str, StageFile] = {}
+    copied: list[CopiedSecret] = []
+    several = len(node.sources) > 1 or destination.endswith("/")
+    for word in node.sources:
+        source = scene.text(word.text, view)
+        if "://" in source or source.startswith("git@"):
+            continue
+        verdict = classify_file(display(source))
+        place = Place(node, word.span)
+        through: tuple[str, ...] = ()
+        if verdict.secret and not (scene.context is not None and scene.context.exists(source) is False):
+            names = [source]
+            certainty = Certainty.CERTAIN if verdict.certain else Certainty.LIKELY
+            reason = verdict.reason
+        else:
+            through = scene.context.secret_files_below(source) if scene.context is not None else ()
+            excluded = [flag.value for flag in node.flags if flag.name == "exclude" and flag.value]
+            through = tuple(
+                name
+                for name in through
+                if not any(_is_excluded(_relative_in(source, name), pattern) for pattern in excluded)
+            )
+            if not through:
+                target_verdict = classify_file(display(destination)) if not several else None
+                if verdict.kind != "nothing" or target_verdict is None or not target_verdict.secret:
+                    continue
+                if target_verdict.kind == "folder of secrets":
+                    continue
+                names, certainty, reason = [source], Certainty.LIKELY, target_verdict.reason
+            else:
+                names, certainty = list(through), Certainty.LIKELY
+                reason = classify_file(through[0]).reason
+        origin = Source(SourceKind.FILE, display(names[0]), certainty, reason, place)
+        hop = Hop(place, f"`{display(names[0])}` of the build context is copied")
+        targets = [
+            _copied_path(
+                destination, "/" + source.removeprefix("./").lstrip("/"), _relative_in(source, name), several, view
+            )
+            for name in names
+        ]
+        for target in targets:
+            files[target] = StageFile(target, (origin,), (hop,), of_context=True)
+        copied.append(
+            CopiedSecret(node, stage, place, origin, display(source), targets[0], through, (), None, (), (hop,))
+        )
+    writes = _heredoc_writes(scene, node, stage, view, destination, files)
+    scripts = _heredoc_scripts(node, view, destination)
+    if not copied and not writes and not scripts:
+        return expanded
+    return replace(expanded, effect=Effect(files=files, scripts=scripts), copied=tuple(copied), writes=writes)
+
+
+def _heredoc_scripts(node: Copy, view: StateView, destination: str) -> tuple[tuple[str, str], ...]:
+    """COPY <<EOF of a shell script whose text is known: a later RUN may run it."""
+    several = len(node.heredocs) + len(node.sources) > 1 or destination.endswith("/")
+    return tuple(
+        (_copied_path(destination, f"/{heredoc.name}", "", several, view), heredoc.body.text)
+        for heredoc in node.heredocs
+        if heredoc.body.text.startswith("#!") and (heredoc.quoted or "$" not in heredoc.body.text)
+    )
+
+
+def _heredoc_writes(
+    scene: Scene,
+    node: Copy,
+    stage: Stage,
+    view: StateView,
+    destination: str,
+    files: dict[str, StageFile],
+) -> tuple[FileWrite, ...]:
+    """COPY <<EOF: variables expand in the text unless the delimiter is quoted (FACTS.md section 2)."""
+    writes: list[FileWrite] = []
+    for heredoc in node.heredocs:
+        inside = [
+            found
+            for found in scene.secret_references(node, view)
+            if heredoc.body_span.start <= found[0].span.start < heredoc.body_span.end
+        ]
+        if not inside or heredoc.quoted:
+            continue
+        place, sources, trail = inside[0]
+        several = len(node.heredocs) + len(node.sources) > 1 or destination.endswith("/")
+        path = _copied_path(destination, f"/{heredoc.name}", "", several, view)
+        trail = (*trail, Hop(place, f"is expanded into `{display(path)}`"))
+        files[path] = StageFile(path, sources, trail)
+        writes.append(
+            FileWrite(
+                node,
+                stage,
+                path,
+                display(path),
+                place,
+                Place(node, heredoc.marker_span),
+                sources,
+                trail,
+                Area.LAYER,
+                None,
+                None,
+                is_temporary(path),
+                None,
+                None,
+                None,
+                False,
+                False,
+                True,
+                (),
+                None,
+                None,
+                key=path,
+            )
+        )
+    return tuple(writes)
+
+
+def _stage_name(stage: Stage) -> str:
+    return stage.name or str(stage.index)
+
+
+def _below_source(path: str, source: str, *, is_folder: bool) -> str | None:
+    """The file's path below what a COPY source names ("" for itself), or None when it is not taken along."""
+    if any(character in source for character in "*?["):
+        if not covered_by(path, source):
+            return None
+        head = "/".join(path.split("/")[: source.count("/") + 1])
+        return (
+            posixpath.join(posixpath.basename(head), path[len(head) :].lstrip("/"))
+            if head != path
+            else posixpath.basename(path)
+        )
+    if is_below(path, source):
+        return path[len(source.rstrip("/")) :].lstrip("/")
+    if is_folder and is_below(source, path):
+        return ""
+    return None
+
+
+def _copied_path(destination: str, source: str, relative: str, several: bool, view: StateView) -> str:
+    """Where a COPY puts a file: into a folder named by a trailing slash (or `.`), else under the name given.
+
+    A folder source hands on its content, not itself.
+    """
+    into = several or destination in (".", "./", "..") or destination.endswith(("/", "/."))
+    base = view.resolved(destination)
+    if relative:
+        return posixpath.join(base, relative)
+    name = posixpath.basename(source)
+    if into and not any(character in name for character in "*?["):
+        return posixpath.join(base, name)
+    return base
+
+
+def _relative_in(source: str, name: str) -> str:
+    """The path of a context file relative to the COPY source that takes it along ("" when it is the source)."""
+    folder = posixpath.normpath(source.lstrip("/") or ".")
+    path = posixpath.normpath(name.lstrip("/"))
+    if path == folder:
+        return ""
+    if folder == ".":
+        return path
+    if path.startswith(folder + "/"):
+        return path[len(folder) + 1 :]
+    return posixpath.basename(path)
+
+
+def _is_excluded(relative: str, pattern: str) -> bool:
+    return fnmatchcase(relative, pattern) or fnmatchcase(posixpath.basename(relative), pattern.lstrip("*/"))
