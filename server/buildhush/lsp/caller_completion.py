@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from buildhush.lsp.companions import Companions
     from buildhush.lsp.documents import Document
 
-LONGEST_FILE = 200_000
+LONGEST_FILE = 100_000
 """Characters; a longer file gets no completion, for it is read several times."""
 
 _WORD = "buildhushcaret"
 _AFTER_BLANK = re.compile(r"(?:[-:,\[{]|--secret|--build-arg|--target) \Z")
+_BEFORE_FIELDS = re.compile(r"(?:--secret[ =]|[\"'])\Z")
 _COMMENT = re.compile(r"\s*#")
 _COMMAND_KINDS = (CallerKind.SCRIPT, CallerKind.MAKEFILE, CallerKind.WORKFLOW_RUN, CallerKind.GITLAB)
 
@@ -79,6 +80,8 @@ def caller_offers(companions: Companions, document: Document, offset: int, typed
     companions.look_around()
     index = companions.index
     for attempt in _ATTEMPTS[kind]:
+        if attempt is _ID and _BEFORE_FIELDS.search(line) is None:
+            continue
         tried = text[:offset] + attempt.before + _WORD + attempt.behind + text[offset:]
         file = read_caller_file(path, tried, index.text_of, index.root_of(path))
         slot = None if file is None else _slot(file, kind, tried)

@@ -142,6 +142,8 @@ class _Finder:
         self.places: dict[tuple[str, Span], SharedPlace] = {}
         self.callers: dict[tuple[str, tuple[str, ...]], Caller] = {}
         self.dockerfiles: dict[str, None] = {}
+        self._by_place: dict[str, dict[tuple[str, Span], list[tuple[Caller, LinkedCaller | None]]]] = {}
+        """By file: who says something by which place."""
 
     def result(self, here: SharedPlace, *, at_definition: bool = False) -> SharedName:
         places = tuple(sorted(self.places.values(), key=lambda each: (each.path != here.path, each.path, each.span)))
@@ -202,10 +204,13 @@ class _Finder:
     def callers_with(self, item: _Item) -> Iterator[tuple[Caller, LinkedCaller | None]]:
         """The callers that say the same by the same place, in that file or in those that are read with it."""
         index = self.companions.index
-        for path in (item.path, *(file.path for file in index.files if item.path in file.reads)):
-            for other, link in index.callers_in(path):
-                if any((each.path, each.span) == (item.path, item.span) for each in self.items(other)):
-                    yield other, link
+        for path in (item.path, *index.readers_of(item.path)):
+            if path not in self._by_place:
+                found = self._by_place[path] = {}
+                for other, link in index.callers_in(path):
+                    for each in self.items(other):
+                        found.setdefault((each.path, each.span), []).append((other, link))
+            yield from self._by_place[path].get((item.path, item.span), ())
 
     def names_definition(self, caller: Caller) -> bool:
         """Whether the id is the compose file's own name for the secret, too."""
