@@ -180,7 +180,10 @@ export class Server implements vscode.Disposable {
           didChangeConfiguration: async () => {
             await this.client?.sendNotification(DidChangeConfigurationNotification.type, { settings: null });
           },
-          configuration: (params) => params.items.map((item) => explicitlySet(item.section ?? SECTION)),
+          configuration: (params) =>
+            params.items.map(({ section, scopeUri }) =>
+              explicitlySet(section ?? SECTION, scopeUri === undefined ? undefined : vscode.Uri.parse(scopeUri)),
+            ),
         },
       },
     };

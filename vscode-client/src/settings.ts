@@ -28,9 +28,12 @@ export function startSettings(): StartSettings {
   };
 }
 
-/** Only what is set somewhere: a default of the editor must not hide what `.buildhush.toml` says. */
-export function explicitlySet(section: string): Record<string, unknown> {
-  const configuration = vscode.workspace.getConfiguration(section);
+/**
+ * Only what is set somewhere, for a folder or for the whole window: a default of the editor must not hide what
+ * `.buildhush.toml` says.
+ */
+export function explicitlySet(section: string, folder: vscode.Uri | undefined): Record<string, unknown> {
+  const configuration = vscode.workspace.getConfiguration(section, folder ?? null); // Undefined: the active editor's.
   const found: Record<string, unknown> = {};
   for (const key of ['select', 'ignore', 'severity', 'secretNames', 'publicNames', 'requireReason', 'commands']) {
     const where = configuration.inspect(key);
