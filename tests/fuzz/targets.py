@@ -545,6 +545,12 @@ TARGETS: dict[str, Target] = {
     "positions": Target(check_positions, _each(*_TEXTS), ("\r\n", "\r", "\u2028", "😀", "é", "\x0c"), 300),
 }
 
+READ_ONLY: dict[str, Callable[[bytes], object]] = {
+    "dockerfile": lambda data: _check_healthy(analyze(text_of(data))),
+    "shell": lambda data: read(text_of(data)),
+}
+"""Readers alone, for texts on which the checks themselves would recurse or take long."""
+
 
 def seeds(target: Target, folder: Path | None = None) -> list[bytes]:
     """The inputs to start from: made of this repository's cases, and of the Dockerfiles in a folder."""
