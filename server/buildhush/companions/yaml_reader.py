@@ -32,6 +32,11 @@ MAX_LENGTH = 1_000_000
 MAX_NODES = 200_000
 """Values that aliases may multiply to; what lies beyond reads as opaque."""
 
+MAX_BLOCKS = 220
+"""Blocks (by indentation) that may be open at once; a file with more is not read."""
+
+_LINE_HEAD = re.compile(r"^([ \t]*)((?:[-?:](?:[ \t]+|$))*)(?=[^ \t\n]|(?<=[-?:])$)", re.MULTILINE)
+_INDICATOR = re.compile(r"[-?:](?:[ \t]+|$)")
 _ESCAPE = re.compile(r"\\(?:\r?\n[ \t]*|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "v": "\v"}
 _MENDED_LENGTH = 200_000
@@ -52,7 +57,9 @@ def read_yaml(text: str) -> Parsed:
 
 def _read(text: str) -> tuple[tuple[Value, ...], tuple[Span, ...]]:
     data = encoded(text)
-    tree = tree_sitter.Parser(_language()).parse(data)
+    tree = _tree(text, data)
+    if tree is None:
+        return (), (Span(0, 0),)
     reader = _Reader(text, Offsets(text, data))
     documents: list[Value] = []
     for child in tree.root_node.named_children:
@@ -83,7 +90,41 @@ def _mended(text: str) -> str:
 
 
 def _is_broken(text: str) -> bool:
-    return tree_sitter.Parser(_language()).parse(encoded(text)).root_node.has_error
+    tree = _tree(text, encoded(text))
+    return tree is None or tree.root_node.has_error
+
+
+def _tree(text: str, data: bytes) -> tree_sitter.Tree | None:
+    """The syntax tree; None for a text that nests too deep for the parser."""
+    return None if nests_too_deep(text) else tree_sitter.Parser(_language()).parse(data)
+
+
+def nests_too_deep(text: str) -> bool:
+    """Whether more than MAX_BLOCKS blocks may be open at once; an upper bound, quotes and block scalars not heeded.
+
+    tree-sitter-yaml 0.7.2 keeps its open blocks in a buffer for 250 of them and writes behind its end when there are
+    more, which ends the process. A block opens at the column of a line's first character and behind each `-`, `?` or
+    `:` that stands in front; a mapping and a sequence may open at the same column.
+    """
+    starts = [(match.start(), match) for match in _LINE_HEAD.finditer(text.replace("\r", "\n"))]
+    columns = {column for start, match in starts for column in _columns(start, match)}
+    if 2 * len(columns) <= MAX_BLOCKS:
+        return False
+    blocks: list[int] = []
+    for start, match in starts:
+        own = _columns(start, match)
+        while blocks and blocks[-1] >= own[0]:
+            blocks.pop()
+        blocks += [column for column in own for _ in range(2)]
+        if len(blocks) > MAX_BLOCKS:
+            return True
+    return False
+
+
+def _columns(start: int, match: re.Match[str]) -> list[int]:
+    """Where blocks may open on a line."""
+    first = match.end(1) - start
+    return [first, *(first + each.end() for each in _INDICATOR.finditer(match[2]))]
 
 
 @cache
