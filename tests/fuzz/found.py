@@ -8,6 +8,7 @@ FOUND: dict[str, dict[str, bytes]] = {
         "the same behind a word that ends": b"sh -c 'cat /t > /app${a:\"ner'ets/token > /y /a'",
     },
     "yaml": {
+        "the parser wrote behind its buffer of open blocks": b"- " * 300 + b"a\n",
         "a repair of what is no list was never done": (
             b'services:\n  web:\n    build:\n      context: .\n      args: \x00NODE_ENV=production, "NPM_TOKEN\xf0\x9f'
             b'\x91\xa9TOKEN_O|\nF_NPM:-}"]\n      s\xed\xb2\x80ets:\n        - github\nsecrets:\n  github:\n'

@@ -42,7 +42,8 @@ def _laughs(levels: int = 20, width: int = 12) -> str:
     lines = [f"x0: &a0 [{', '.join(['x'] * width)}]"]
     lines += [f"x{n}: &a{n} [{', '.join([f'*a{n - 1}'] * width)}]" for n in range(1, levels)]
     merges = [f"m{n}: &m{n} {{<<: [*m{n - 1}, *m{n - 1}], k{n}: *a{levels - 1}}}" for n in range(1, levels)]
-    use = f"services: {{web: {{build: {{context: ., args: *a{levels - 1}, secrets: *a{levels - 1}}}}}, db: *m{levels - 1}}}"
+    last = f"*a{levels - 1}"
+    use = f"services: {{web: {{build: {{context: ., args: {last}, secrets: {last}}}}}, db: *m{levels - 1}}}"
     return "\n".join([*lines, "m0: &m0 {k: v}", *merges, use, "jobs: {a: {steps: *a19}}", "script: *a19", ""])
 
 
