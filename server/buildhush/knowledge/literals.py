@@ -34,10 +34,14 @@ class LiteralFinding(Struct, frozen=True):
 
 def find_literals(text: str) -> tuple[LiteralFinding, ...]:
     """The credentials in `text`, in order, none overlapping another; references and placeholders are not among them."""
+    if len(text) < _SHORTEST:
+        return ()
     return _disjoint([*_known_tokens(text), *_url_credentials(text), *_private_keys(text), *_contexts(text)])
 
 
 def _disjoint(found: list[LiteralFinding]) -> tuple[LiteralFinding, ...]:
+    if not found:
+        return ()
     kept: list[LiteralFinding] = []
     # A known token inside a URL is named by its own kind: the first of two that overlap stays.
     for finding in found:
@@ -127,7 +131,20 @@ _FORMATS = (
 )
 
 
+_HINTS = tuple(dict.fromkeys(hint for known in _FORMATS for hint in known.hints))
+_SHORTEST = len("s://u:p@")
+"""The shortest text that can hold any of the forms below; every other form is longer than a URL's user and password."""
+
+
 def _known_tokens(text: str) -> Iterator[LiteralFinding]:
+    # Nearly every text holds none of them, and all texts pass here.
+    for hint in _HINTS:
+        if hint in text:
+            yield from _tokens_of_known_formats(text)
+            return
+
+
+def _tokens_of_known_formats(text: str) -> Iterator[LiteralFinding]:
     for index, known in enumerate(_FORMATS):
         if not any(hint in text for hint in known.hints):
             continue
@@ -256,7 +273,8 @@ _WELL_KNOWN_LOGINS = frozenset(
     ("root", "admin", "toor", "docker", "test", "user", "guest", "vagrant", "default", "ubuntu", "centos", "raspberry")
 )
 _NO_PASSWORD = re.compile(r"[0-9]{1,3}|[\w.-]*/[\w./-]*|true|false|yes|no|none|stdin", re.I)
-_ASSIGNMENT_HINT = re.compile(r"pass|pwd|psw|secret|token|credential|key|auth|pat\b", re.I)
+_ASSIGNMENT_HINTS = ("pass", "pwd", "psw", "secret", "token", "credential", "key", "auth")
+_ACCESS_TOKEN_HINT = re.compile(r"pat\b", re.I)
 
 
 def _contexts(text: str) -> Iterator[LiteralFinding]:
@@ -271,8 +289,15 @@ def _contexts(text: str) -> Iterator[LiteralFinding]:
             yield LiteralFinding(Span(*match.span("value")), kind)
     yield from _curl_users(text)
     yield from _login_passwords(text)
-    if not _ASSIGNMENT_HINT.search(text):
-        return
+    for hint in _ASSIGNMENT_HINTS:
+        if hint in lowered:
+            yield from _named_values(text)
+            return
+    if "pat" in lowered and _ACCESS_TOKEN_HINT.search(text):
+        yield from _named_values(text)
+
+
+def _named_values(text: str) -> Iterator[LiteralFinding]:
     for match in _OPTION.finditer(text):
         by_name = classify_name(match["name"])
         if (by_name.password or by_name.words[-1:] == ("token",)) and by_name.secret and _is_literal(match["value"]):

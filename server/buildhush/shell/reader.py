@@ -177,7 +177,13 @@ class ScriptReader(WordReader):
         return body or Sequence((), (), Span(start, start)), end
 
     def _blanks(self, offset: int, limit: int) -> int:
-        match = _BLANKS.match(self.text, offset, limit)
+        text = self.text
+        # Most often nothing or one blank stands there.
+        if offset < limit and text[offset] == " ":
+            offset += 1
+        if offset >= limit or text[offset] not in " \t\r\\":
+            return offset
+        match = _BLANKS.match(text, offset, limit)
         return match.end() if match else offset
 
     def _filler(self, offset: int, limit: int, in_case: bool = False) -> int:
