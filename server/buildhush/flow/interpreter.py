@@ -102,8 +102,9 @@ class Interpreter:
         frame = Frame()
         context = Context(frame, {1: LOG, 2: LOG})
         outcome = self.execute(script.body, state, context) if script.body is not None else Outcome(state, None)
-        final = join([outcome.ok, *frame.succeeded])
-        return self._run_exit_trap(final, context)
+        final = self._run_exit_trap(join([outcome.ok, *frame.succeeded]), context)
+        del self.expander  # It refers back to this object: without it nothing waits for the garbage collector.
+        return final
 
     def run_exec_form(self, command: ir.Simple) -> State | None:
         """Like `run`, for a JSON array: no shell reads the words."""
@@ -112,6 +113,7 @@ class Interpreter:
         frame = Frame()
         context = Context(frame, {1: LOG, 2: LOG})
         outcome = self.execute(command, state, context)
+        del self.expander  # As above.
         return join([outcome.ok, *frame.succeeded])
 
     def initial_state(self) -> State:
