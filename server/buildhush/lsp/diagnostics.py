@@ -1,17 +1,20 @@
 """Findings as diagnostics, pushed after a change or pulled by the client.
 
 Written as JSON text directly: on every keystroke all diagnostics of a file go out again, and only their positions may
-have changed.
+have changed, so what they say is written once.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from buildhush.engine import Analysis, DocumentProblem, Report
+from buildhush.lsp.client import Client
 from buildhush.lsp.protocol import invalid_params
 from buildhush.rules.api import Severity
 from buildhush.text.spans import Span
@@ -67,13 +70,7 @@ def pull(server: BuildhushServer, params: Any) -> dict[str, Any]:
 
 def fingerprints(analysis: Analysis) -> tuple[str, ...]:
     """A short name for each report that an edit elsewhere does not change: what it says, and the how manieth."""
-    seen: dict[str, int] = {}
-    names = []
-    for report in analysis.reports:
-        key = f"{report.rule.id}\0{report.finding.message}"
-        seen[key] = seen.get(key, -1) + 1
-        names.append(blake2b(f"{key}\0{seen[key]}".encode("utf-8", "replace"), digest_size=8).hexdigest())
-    return tuple(names)
+    return tuple(_fingerprint(report, nth) for report, nth in _counted(analysis))
 
 
 def report_named(analysis: Analysis, fingerprint: str) -> Report | None:
@@ -84,7 +81,8 @@ def report_named(analysis: Analysis, fingerprint: str) -> Report | None:
 
 def report_diagnostic(server: BuildhushServer, document: Document, report: Report, fingerprint: str) -> dict[str, Any]:
     """The diagnostic of one report as plain JSON, exactly as it is published."""
-    item: dict[str, Any] = json.loads(_report_item(server, document, server.positions(document), report, fingerprint))
+    words = _words(server.client, report, fingerprint)
+    item: dict[str, Any] = json.loads(_report_item(document, server.positions(document), report, words))
     return item
 
 
@@ -98,35 +96,79 @@ def _items(server: BuildhushServer, document: Document) -> str:
 
 
 def _all_items(server: BuildhushServer, document: Document, positions: Positions, analysis: Analysis) -> Iterator[str]:
-    for report, fingerprint in zip(analysis.reports, fingerprints(analysis), strict=True):
-        yield _report_item(server, document, positions, report, fingerprint)
+    known: dict[Hashable, _Words] = document.notes.get(_NOTE, {})
+    # Only what is said now is kept for the next time.
+    said: dict[Hashable, _Words] = {}
+    document.notes[_NOTE] = said
+    for report, nth in _counted(analysis):
+        finding = report.finding
+        trail = tuple([step.message for step in report.trail])
+        key = (report.rule.id, finding.message, nth, report.severity, finding.unnecessary, trail)
+        words = known.get(key)
+        if words is None:
+            words = _words(server.client, report, _fingerprint(report, nth))
+        said[key] = words
+        yield _report_item(document, positions, report, words)
     for problem in analysis.problems:
         yield _problem_item(positions, problem)
 
 
-def _report_item(
-    server: BuildhushServer, document: Document, positions: Positions, report: Report, fingerprint: str
-) -> str:
-    client = server.client
+_NOTE = "diagnostics"
+
+
+class _Words(Struct, frozen=True):
+    """What one report says, as JSON text. Its places and the document's version are put in when it is sent."""
+
+    beginning: str
+    fingerprint: str
+    end: str
+    related: tuple[str, ...]
+
+
+def _counted(analysis: Analysis) -> Iterator[tuple[Report, int]]:
+    """The reports, each with the number of those in front of it that say the same."""
+    seen: dict[tuple[str, str], int] = {}
+    for report in analysis.reports:
+        key = (report.rule.id, report.finding.message)
+        nth = seen.get(key, 0)
+        seen[key] = nth + 1
+        yield report, nth
+
+
+def _fingerprint(report: Report, nth: int) -> str:
+    said = f"{report.rule.id}\0{report.finding.message}\0{nth}"
+    return blake2b(said.encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def _words(client: Client, report: Report, fingerprint: str) -> _Words:
     finding = report.finding
-    parts = [
-        f'"range":{_range(positions, report.span)},"severity":{_SEVERITIES[report.severity]}',
-        f'"code":"{report.rule.id}","source":"{SOURCE}","message":{json.dumps(finding.message)}',
-        f'"data":{{"rule":"{report.rule.id}","version":{json.dumps(document.version)},"fingerprint":"{fingerprint}"}}',
-    ]
-    if client.code_description:
-        parts.append(f'"codeDescription":{{"href":"{DOCUMENTATION}"}}')
+    beginning = (
+        f',"severity":{_SEVERITIES[report.severity]},"code":"{report.rule.id}","source":"{SOURCE}",'
+        f'"message":{json.dumps(finding.message)},"data":{{"rule":"{report.rule.id}","version":'
+    )
+    end = f',"codeDescription":{{"href":"{DOCUMENTATION}"}}' if client.code_description else ""
     if finding.unnecessary and UNNECESSARY in client.diagnostic_tags:
-        parts.append(f'"tags":[{UNNECESSARY}]')
-    if client.related_information and report.trail:
-        uri = json.dumps(document.uri)
-        related = ",".join(
-            f'{{"location":{{"uri":{uri},"range":{_range(positions, step.span)}}},'
-            f'"message":{json.dumps(step.message)}}}'
-            for step in report.trail
-        )
-        parts.append(f'"relatedInformation":[{related}]')
-    return "{" + ",".join(parts) + "}"
+        end += f',"tags":[{UNNECESSARY}]'
+    related = tuple(json.dumps(step.message) for step in report.trail) if client.related_information else ()
+    return _Words(beginning, fingerprint, end, related)
+
+
+def _report_item(document: Document, positions: Positions, report: Report, words: _Words) -> str:
+    version = "null" if document.version is None else document.version
+    item = (
+        f'{{"range":{_range(positions, report.span)}{words.beginning}{version},"fingerprint":"{words.fingerprint}"}}'
+        f"{words.end}"
+    )
+    if not words.related:
+        return item + "}"
+    uri = json.dumps(document.uri)
+    related = ",".join(
+        [
+            f'{{"location":{{"uri":{uri},"range":{_range(positions, step.span)}}},"message":{message}}}'
+            for step, message in zip(report.trail, words.related, strict=True)
+        ]
+    )
+    return f'{item},"relatedInformation":[{related}]}}'
 
 
 def _problem_item(positions: Positions, problem: DocumentProblem) -> str:

@@ -1,0 +1,132 @@
+"""What an edit and a start cost the server, counted instead of timed."""
+
+from __future__ import annotations
+
+import gc
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from buildhush.lsp import diagnostics, transport
+from buildhush.lsp.server import BuildhushServer
+
+LEAKS = "FROM debian:12\n" + "".join(f"ARG TOKEN_{n}\nRUN echo $TOKEN_{n} > /srv/f{n}\n" for n in range(40))
+URI = "file:///cost/Dockerfile"
+
+
+class Wire:
+    """A server in this process, and what it has sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.server = BuildhushServer()
+        self.server.protocol.output = transport.Output(self._write)
+        capabilities = {"textDocument": {"publishDiagnostics": {"relatedInformation": True}}}
+        self.receive("initialize", {"processId": None, "capabilities": capabilities}, identifier=1)
+        self.receive("initialized", {})
+        self.rest()
+
+    def _write(self, data: bytes) -> int:
+        self.sent.append(json.loads(bytes(data).partition(b"\r\n\r\n")[2]))
+        return len(data)
+
+    def receive(self, method: str, params: Any, identifier: int | None = None) -> None:
+        message = {"jsonrpc": "2.0", "method": method, "params": params}
+        self.server.protocol.received(message if identifier is None else {**message, "id": identifier})
+
+    def rest(self) -> None:
+        """No message waits until all work is done."""
+        while self.server.protocol.idle():
+            pass
+
+    def open(self, text: str) -> None:
+        item = {"uri": URI, "languageId": "dockerfile", "version": 1, "text": text}
+        self.receive("textDocument/didOpen", {"textDocument": item})
+
+    def type(self, version: int, line: int, text: str) -> None:
+        here = {"line": line, "character": 0}
+        change = {"range": {"start": here, "end": here}, "text": text}
+        document = {"uri": URI, "version": version}
+        self.receive("textDocument/didChange", {"textDocument": document, "contentChanges": [change]})
+
+    def published(self) -> list[dict[str, Any]]:
+        return [each["params"] for each in self.sent if each.get("method") == "textDocument/publishDiagnostics"]
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    enabled, threshold = gc.isenabled(), gc.get_threshold()
+    yield Wire()
+    gc.unfreeze()
+    gc.set_threshold(*threshold)
+    if enabled:
+        gc.enable()
+
+
+def test_what_is_said_already_is_not_written_anew(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    wire.open(LEAKS)
+    wire.rest()
+    before = wire.published()[-1]["diagnostics"]
+    assert len(before) >= 40
+    written = []
+    words = diagnostics._words
+    monkeypatch.setattr(diagnostics, "_words", lambda *rest: written.append(rest) or words(*rest))
+    wire.type(2, 0, "# a line more\n")
+    wire.rest()
+    after = wire.published()[-1]["diagnostics"]
+    assert written == []
+    assert [each["range"]["start"]["line"] for each in after] == [each["range"]["start"]["line"] + 1 for each in before]
+    assert {each["data"]["version"] for each in after} == {2}
+    wire.type(3, 82, "RUN echo $TOKEN_3 > /srv/last\n")
+    wire.rest()
+    assert 1 <= len(written) <= 3
+
+
+def test_a_burst_is_answered_once(wire: Wire) -> None:
+    wire.open(LEAKS)
+    wire.rest()
+    before = len(wire.published())
+    for version in range(2, 42):
+        wire.type(version, 0, "#\n")
+    wire.rest()
+    assert [each["version"] for each in wire.published()[before:]] == [41]
+
+
+def test_an_edit_leaves_nothing_for_the_garbage_collector(wire: Wire) -> None:
+    """Collecting takes time on a keystroke, the more the more files are open."""
+    wire.open(LEAKS)
+    wire.rest()
+    wire.type(2, 2, "RUN true\n")
+    wire.rest()
+    gc.collect()
+    gc.disable()
+    for version in range(3, 13):
+        wire.type(version, 2, "RUN echo $TOKEN_0 | tee /srv/x && if true; then cat /srv/x; fi\n")
+        wire.rest()
+    assert gc.collect() <= 10
+
+
+BEFORE_THE_REPLY = """
+import sys
+from buildhush.lsp.server import BuildhushServer
+from buildhush.lsp import transport
+server = BuildhushServer()
+server.protocol.output = transport.Output(len)
+params = {"processId": None, "capabilities": {}}
+server.protocol.received({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params})
+print(*sys.modules)
+"""
+
+
+def test_the_reply_to_initialize_waits_for_no_rule_and_no_parser() -> None:
+    done = subprocess.run([sys.executable, "-c", BEFORE_THE_REPLY], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert {name for name in loaded if name.startswith("buildhush")} <= {
+        "buildhush",
+        *(f"buildhush.lsp{name}" for name in ("", ".server", ".transport", ".capabilities", ".client", ".protocol")),
+    }
+    assert not {"tree_sitter", "bashlex", "detect_secrets", "rich", "pathspec", "yaml"} & loaded
