@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from buildhush.cli.companions import Callers
 
 _SEVERITIES = ("hint", "information", "warning", "error")
-_FILES_WORTH_A_POOL = 16
+_FILES_WORTH_A_POOL = 100
+"""Starting a process takes as long as checking some fifty files."""
+
 _FILES_WORTH_A_BAR = 50
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -9,6 +10,8 @@ from functools import partial
 
 from buildhush.cli.analysis import FileResult, Request, Target, check_file
 from buildhush.cli.records import SkippedRecord
+from buildhush.knowledge.catalogue import load_commands
+from buildhush.rules.registry import all_rules
 
 
 def check_files(chosen: Sequence[Target], request: Request, jobs: int) -> Iterator[FileResult]:
@@ -18,6 +21,10 @@ def check_files(chosen: Sequence[Target], request: Request, jobs: int) -> Iterat
     of its own, and the one at fault is reported as not checked.
     """
     done = 0
+    if multiprocessing.get_start_method() == "fork":
+        # What every file needs is loaded once, here, and the processes find it in their memory.
+        all_rules()
+        load_commands()
     try:
         with ProcessPoolExecutor(jobs) as executor:
             # Small portions, because one large file must not hold up a long row of small ones.
