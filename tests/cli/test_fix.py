@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,23 @@ REPAIRED = (
     "FROM node:22\n"
     "RUN --mount=type=secret,id=npm_token,env=NPM_TOKEN npm ci --token=$NPM_TOKEN\n"
 )
+
+
+@contextlib.contextmanager
+def full_disk(folder: Path) -> Iterator[None]:
+    """No byte of a file in this folder reaches the disk."""
+    whole = os.fsync
+
+    def sync(handle: int) -> None:
+        if os.path.realpath(f"/proc/self/fd/{handle}").startswith(str(folder)):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        whole(handle)
+
+    os.fsync = sync  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        os.fsync = whole
 
 
 def test_it_repairs_and_says_what_to_pass(run: Run, folder: Path) -> None:
@@ -113,28 +134,17 @@ def test_standard_input_goes_to_standard_output(run: Run, folder: Path) -> None:
     assert untouched.out == LEAKS["clean"]
 
 
-def test_a_file_that_cannot_be_written_is_said_so_and_the_next_is_repaired(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from buildhush.cli import fix
-    from buildhush.cli.files import UnreadableError, write_atomically
-
+def test_a_file_that_cannot_be_written_is_said_so_and_the_next_is_repaired(run: Run, folder: Path) -> None:
     for name in ("a", "b"):
-        (folder / f"{name}.Dockerfile").write_text(LEAKS["argument"])
-
-    def full_for_a(path: str, data: bytes) -> None:
-        if "a.Dockerfile" in path:
-            raise UnreadableError("no space left on device")
-        write_atomically(path, data)
-
-    monkeypatch.setattr(fix, "write_atomically", full_for_a)
-    outcome = run("fix")
-    assert "not fixed: a.Dockerfile: no space left on device" in outcome.err
-    assert (folder / "a.Dockerfile").read_text() == LEAKS["argument"]
-    assert (folder / "b.Dockerfile").read_text() == REPAIRED
-    monkeypatch.setattr(fix, "write_atomically", lambda path, data: full_for_a("a.Dockerfile", data))
-    (folder / "b.Dockerfile").unlink()
-    assert run("fix").status == 2
+        (folder / name).mkdir()
+        (folder / name / "Dockerfile").write_text(LEAKS["argument"])
+    with full_disk(folder / "a"):
+        outcome = run("fix")
+    assert outcome.status == 2
+    assert "not fixed: a/Dockerfile: no space left on device" in outcome.err
+    assert "a/Dockerfile: applied" not in outcome.err
+    assert (folder / "a/Dockerfile").read_text() == LEAKS["argument"]
+    assert (folder / "b/Dockerfile").read_text() == REPAIRED
 
 
 def test_nothing_to_fix_at_all(run: Run, folder: Path) -> None:

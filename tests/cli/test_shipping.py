@@ -19,6 +19,8 @@ from cyclonedx.validation.json import JsonStrictValidator
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from buildhush import __version__
+
 from .conftest import LEAKS, Run
 
 if sys.version_info >= (3, 11):
@@ -251,3 +253,11 @@ def test_the_licence_is_the_whole_text() -> None:
     assert "GNU GENERAL PUBLIC LICENSE" in text
     assert "END OF TERMS AND CONDITIONS" in text
     assert PROJECT["license"] == "GPL-3.0-or-later"
+
+
+def test_the_readme_has_one_placeholder_and_names_this_version() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "`OWNER` below stands for" in text
+    assert not re.search(r"\bURL-OF|<your|TODO|example\.(?:com|org)", text)
+    tags = re.findall(r"@v([0-9.]+)|rev: v([0-9.]+)", text)
+    assert {one or other for one, other in tags} == {__version__}

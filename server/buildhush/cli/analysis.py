@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -235,13 +235,15 @@ class _Writer:
         return f"{digest}:{self.seen[digest]}"
 
 
-def lines_to_append(target: Target, fix: Fix) -> Iterator[tuple[str, str, str]]:
+def lines_to_append(
+    target: Target, fix: Fix, read: Callable[[Path], str | None] = read_text_or_none
+) -> Iterator[tuple[str, str, str]]:
     """For each file beside the Dockerfile that a fix adds lines to: (file, text now, text then)."""
     wanted: dict[str, list[str]] = {}
     for line in fix.lines:
         wanted.setdefault(line.file, []).append(line.line)
     for file, lines in wanted.items():
-        before = read_text_or_none(Path(os.path.dirname(target.path), file)) or ""
+        before = read(Path(os.path.dirname(target.path), file)) or ""
         present = {line.strip() for line in before.splitlines()}
         missing = [line for line in dict.fromkeys(lines) if line.strip() not in present]
         if missing:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from buildhush.cli import baseline as baselines
 from buildhush.cli import formats, output, targets
 from buildhush.cli.analysis import FileResult, Request, Target, check_file, configuration_for
-from buildhush.cli.files import Skipped, UnreadableError, within
+from buildhush.cli.files import UnreadableError
 from buildhush.cli.records import NOT_READ, FindingRecord, Results, SkippedRecord, stable
 from buildhush.config import ConfigurationError
 
@@ -64,7 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
     callers = _callers(found, request)
     all_calling = callers.files() if callers is not None else ()
     calling = targets.shard(all_calling, arguments.shard)
-    skipped = [SkippedRecord(each.file, each.reason) for each in found.skipped if not _is_empty(each, all_calling)]
+    skipped = [
+        SkippedRecord(each.file, each.reason)
+        for each in found.skipped
+        if not targets.is_empty_but_for(each, all_calling)
+    ]
     try:
         changes = _changes(arguments.diff, chosen, calling, callers)
         known = _baseline(arguments, request)
@@ -160,12 +164,6 @@ def _collected(checked: Sequence[FileResult], skipped: list[SkippedRecord]) -> R
             problems=tuple(problem for result in checked for problem in result.problems),
         )
     )
-
-
-def _is_empty(skipped: Skipped, calling: Sequence[str]) -> bool:
-    """Whether a folder was skipped for having no Dockerfile and has files that build some."""
-    folder = os.path.abspath(skipped.file)
-    return skipped.reason == targets.NO_DOCKERFILE and any(within(path, folder) for path in calling)
 
 
 def _callers(found: targets.Found, request: Request) -> Callers | None:

@@ -219,28 +219,31 @@ class Callers:
         digest = hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:24]
         name = self.name(finding.file)
         seen[name + digest] += 1
-        about = finding.dockerfile
+        hidden = self._mask_inside(finding)
+        about = finding.dockerfile if hidden is None else None
+        if source is not None and hidden is not None:
+            source = source[0], hidden.hidden(source[1])
         return FindingRecord(
             file=name,
             rule=finding.rule,
             severity=finding.severity.value,
             certainty=finding.certainty.value,
-            message=finding.message,
+            message=hidden.hidden(finding.message) if hidden is not None else finding.message,
             range=self._range(finding.file, finding.span),
             sinks=tuple(sink.value for sink in finding.sinks),
             source=source,
             trail=tuple(
                 Step(
                     self._range(place.file, place.span),
-                    place.message,
-                    self._line(place.file, place.span),
+                    hidden.hidden(place.message) if hidden is not None else place.message,
+                    self._line(place.file, place.span, hidden),
                     None if place.file == finding.file else self.name(place.file),
                 )
                 for place in finding.related
             ),
             fixes=tuple(fixes),
             fingerprint=f"{digest}:{seen[name + digest]}",
-            text=self._line(finding.file, finding.span),
+            text=self._line(finding.file, finding.span, hidden),
             silenced=None if finding.silenced is None else ("comment", finding.silenced),
             dockerfile=None if about is None else self.name(about),
         )
@@ -265,8 +268,9 @@ class Callers:
         arguments = finding.caller.build_args if finding.caller is not None else ()
         text = self.index.text_of(finding.file) or ""
         spans = [each.value_span for each in arguments if each.kind is ValueKind.LITERAL and each.value_span]
-        values = (text[span.start : span.end].strip("\"'") for span in spans)
-        return tuple(value for value in values if len(value) >= SHORTEST_VALUE)
+        values = [text[span.start : span.end].strip("\"'") for span in spans]
+        inside = self._mask_inside(finding)
+        return tuple(value for value in values if len(value) >= SHORTEST_VALUE) + (inside.values if inside else ())
 
     def _range(self, path: str, span: Span) -> Range:
         lines = self._index_of(path)
@@ -274,7 +278,13 @@ class Callers:
         end_line, end_column = lines.position(span.end, "utf-32")
         return Range(line + 1, column + 1, end_line + 1, end_column + 1)
 
-    def _line(self, path: str, span: Span) -> str:
+    def _mask_inside(self, finding: CompanionFinding) -> Mask | None:
+        """What to hide of a finding in a Dockerfile that stands in the caller's file."""
+        inline = finding.caller.inline if finding.caller is not None else None
+        analysis = self.index.inline_analyses.get(inline.path) if inline is not None else None
+        return Mask.of(analysis) if isinstance(analysis, Analysis) else None
+
+    def _line(self, path: str, span: Span, inside: Mask | None = None) -> str:
         """The line, without what may be a secret's value."""
         lines = self._index_of(path)
         number = lines.line_at(span.start)
@@ -287,6 +297,8 @@ class Callers:
                 self._masks[path] = Mask.of(analysis)
             return self._masks[path].shown(whole)
         text = (self.index.text_of(path) or "")[whole.start : whole.end]
+        for value in inside.values if inside is not None else ():
+            text = text.replace(value, "*" * len(value))
         return masked_line(text, Span(span.start - whole.start, min(span.end, whole.end) - whole.start))
 
     def _index_of(self, path: str) -> LineIndex:

@@ -7,7 +7,7 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -37,6 +37,10 @@ class SourceText(Struct, frozen=True):
     def encoded(self, text: str) -> bytes:
         """The bytes of a text in this file's encoding."""
         return self.mark + text.encode(self.encoding, "surrogateescape" if self.encoding == "utf-8" else "strict")
+
+    def with_text(self, text: str) -> SourceText:
+        """The same file with another text."""
+        return SourceText(text, self.encoding, self.mark)
 
 
 class Skipped(Struct, frozen=True):
@@ -98,31 +102,106 @@ def write_atomically(path: Path | str, data: bytes) -> None:
 
     A symbolic link stays one, its target is replaced. Mode and owner are kept. Raises UnreadableError.
     """
-    import tempfile  # Only writing needs it, and it brings a lot along.
-
-    target = os.path.realpath(path)
     try:
-        status = os.stat(target) if os.path.exists(target) else None
-        if status is not None and not os.access(target, os.W_OK):
-            raise UnreadableError("is read-only")
-        handle, temporary = tempfile.mkstemp(prefix=".buildhush-", dir=os.path.dirname(target))
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            if status is not None:
-                os.chmod(temporary, stat.S_IMODE(status.st_mode))
-                _keep_owner(temporary, status)
-            else:
-                os.chmod(temporary, 0o666 & ~_umask())
+        write_together({str(path): data})
+    except UnwrittenError as error:
+        raise UnreadableError(error.reason) from None
+
+
+class UnwrittenError(UnreadableError):
+    """One of several files could not be written, so none was. `file`: which; `reason`: why, in words."""
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(f"{file}: {reason}")
+        self.file = file
+        self.reason = reason
+
+
+def write_together(files: Mapping[str, bytes]) -> None:
+    """Writes several files, or none of them; each in one step, as `write_atomically` does, in the order given.
+
+    All new content is on the disk before the first file is replaced, so a full disk is noticed before. When a later
+    file can't be replaced all the same, the earlier ones are put back. Raises UnwrittenError.
+    """
+    prepared: list[tuple[str, str, str]] = []
+    kept: list[tuple[str, str | None]] = []
+    replaced = 0
+    path = ""
+    try:
+        for path, data in files.items():
+            target = os.path.realpath(path)
+            prepared.append((path, target, _new_file(target, data)))
+        for number, (name, target, temporary) in enumerate(prepared):
+            path = name
+            is_last = number + 1 == len(prepared)
+            kept.append((target, None if is_last else _kept(target, temporary)))
             os.replace(temporary, target)
-        except BaseException:
+            replaced += 1
+    except BaseException as error:
+        reason = _in_words(error) if isinstance(error, OSError) else str(error)
+        lost = [target for target, old in reversed(kept[:replaced]) if not _put_back(target, old)]
+        for _, _, temporary in prepared:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise UnreadableError(_in_words(error)) from None
+        if isinstance(error, (OSError, UnreadableError)):
+            also = f"; {', '.join(lost)} could not be put back" if lost else ""
+            raise UnwrittenError(path, reason + also) from None
+        raise
+    finally:
+        for _, old in kept:
+            if old is not None:
+                with contextlib.suppress(OSError):
+                    os.unlink(old)
+
+
+def _new_file(target: str, data: bytes) -> str:
+    """Writes what a file will hold beside it, with the file's mode and owner. Raises OSError and UnreadableError."""
+    import tempfile  # Only writing needs it, and it brings a lot along.
+
+    status = os.stat(target) if os.path.exists(target) else None
+    if status is not None and not os.access(target, os.W_OK):
+        raise UnreadableError("is read-only")
+    handle, temporary = tempfile.mkstemp(prefix=".buildhush-", dir=os.path.dirname(target))
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if status is not None:
+            os.chmod(temporary, stat.S_IMODE(status.st_mode))
+            _keep_owner(temporary, status)
+        else:
+            os.chmod(temporary, 0o666 & ~_umask())
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    return temporary
+
+
+def _kept(target: str, temporary: str) -> str | None:
+    """A second name for a file as it is, to put it back; None when there is none yet. Raises OSError."""
+    if not os.path.exists(target):
+        return None
+    old = temporary + ".old"
+    try:
+        os.link(target, old)
+    except OSError:
+        import shutil  # Some file systems have no links.
+
+        shutil.copy2(target, old)
+    return old
+
+
+def _put_back(target: str, old: str | None) -> bool:
+    try:
+        if old is None:
+            os.unlink(target)
+        else:
+            os.replace(old, target)
+    except OSError:
+        return False
+    return True
 
 
 def search(folder: str, excludes: Callable[[Path], bool], skipped: list[Skipped]) -> Iterator[str]:

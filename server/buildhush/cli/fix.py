@@ -1,57 +1,63 @@
-"""`buildhush fix`: applies fixes until nothing changes, and says what callers of `docker build` must now pass.
+"""`buildhush fix`: applies fixes until nothing changes, carries the files along that build the Dockerfiles, and says
+what else must pass the secrets now.
 
-A file is written in one step, with its line ends, mode and encoding as they were. Without --unsafe a fix is applied
-only when the build does the same afterwards, given the secrets that it then asks for.
+A fix and the edits of the callers that it needs are written together or not at all, each file in one step, with its
+line ends, mode and encoding as they were. Without --unsafe a fix is applied only when the build does the same
+afterwards, given the secrets that it then asks for.
 """
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import os
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from buildhush.cli import output, targets
-from buildhush.cli.analysis import (
-    Request,
-    Target,
-    configuration_for,
-    context_for,
-    lines_to_append,
-    records,
-    settings_for,
-)
-from buildhush.cli.files import SourceText, UnreadableError, decoded, read_source, read_text_or_none, write_atomically
+from buildhush.cli.analysis import Request, Target, records
+from buildhush.cli.companions import Callers
+from buildhush.cli.files import UnreadableError, UnwrittenError, decoded
 from buildhush.cli.formats.human import clean
-from buildhush.cli.masking import Mask
-from buildhush.cli.records import FindingRecord
-from buildhush.config import ConfigurationError, Settings
-from buildhush.engine import Analysis, Context, analyze, fixes
-from buildhush.rules.api import Fix, Safety
-from buildhush.text.spans import apply
+from buildhush.cli.masking import masked_line
+from buildhush.cli.records import FindingRecord, Results, stable, to_json
+from buildhush.cli.repairs import Passes, Repairs, Step
+from buildhush.cli.surroundings import look_around
+from buildhush.companions.layout import difference
+from buildhush.companions.readers import kind_of
+from buildhush.config import ConfigurationError
+from buildhush.engine import Analysis
+from buildhush.rules.api import PassedSecret, Safety
+from buildhush.text.line_index import LineIndex
 
-MOST_ROUNDS = 1000
-"""Each round applies one fix; two fixes that undo each other must end too."""
+VERSION = 1
+"""Of the JSON that `--format json` prints."""
 
 
-class Repair(Struct, frozen=True):
-    """What became of one text. `applied`: the fixes in order. `beside`: text by file next to the Dockerfile."""
+class ToPass(Struct, frozen=True):
+    """What builds of a Dockerfile must pass. `by_hand`: (file, line, name) of callers that `fix` could not edit.
 
-    before: str
-    analysis: Analysis
-    applied: tuple[tuple[str, Fix], ...]
-    values: tuple[str, ...]
-    beside: dict[str, tuple[str, str]] = field(default_factory=dict)
+    `carried`: there are callers, and what is not by hand passes it already.
+    """
 
-    @property
-    def after(self) -> str:
-        """The repaired text."""
-        return self.analysis.text
+    file: str
+    secrets: tuple[PassedSecret, ...]
+    by_hand: tuple[tuple[str, int, str], ...]
+    carried: bool
+
+
+class Report(Struct, frozen=True):
+    """What a run did, would do, and could not do; all names as they are shown."""
+
+    steps: tuple[Step, ...]
+    passes: tuple[ToPass, ...]
+    left: tuple[FindingRecord, ...]
+    not_fixed: tuple[tuple[str, str], ...]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,170 +71,260 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--safe-only", action="store_true", help="only fixes that need nothing from callers of docker build"
     )
     parser.add_argument(
+        "--callers",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="edit the files too that build the Dockerfiles: compose, bake, workflows, scripts (default: yes)",
+    )
+    parser.add_argument(
         "--diff", action="store_true", help="show what would change and write nothing; values of secrets are hidden"
     )
+    parser.add_argument("--format", choices=("human", "json"), default="human", help="how to print (default: human)")
     parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="when to colour")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Repairs; 0 when no finding is left, 1 when some are (or with --diff, when something would change)."""
-    request = targets.request_from(arguments)
+    """Repairs. 0 when no finding is left, 1 when some are (with --diff also when something would change), 2 when a
+    file could not be written, or none could be read."""
+    request = targets.request_from(arguments, with_fixes=False)
     found = targets.find(arguments.paths, request, arguments.stdin_filename)
-    for each in found.skipped:
-        output.say(f"not fixed: {each.file}: {each.reason}")
-    worked = False
-    status = 0
-    for target in found.targets:
-        try:
-            status = max(status, _repair_file(target, request, arguments))
-            worked = True
-        except UnreadableError as error:
-            output.say(f"not fixed: {target.shown}: {error}")
-        except ConfigurationError as error:
-            output.say(f"not fixed: {target.shown}: configuration error: {error}")
-    return status if worked else 2
+    from_input = any(target.data is not None for target in found.targets)
+    if from_input and arguments.format == "json" and not arguments.diff:
+        output.say("--format json and the repaired standard input can't both be printed; add --diff")
+        return 2
+    return _Run(found, request, arguments).status()
 
 
-def repair(
-    text: str,
-    target: Target,
-    settings: Settings,
-    context: Context | None,
-    allowed: frozenset[Safety],
-    rules: frozenset[str] | None = None,
-) -> Repair:
-    """Applies the first allowed fix of each finding, one after the other, until nothing changes."""
-    analysis = analyze(text, path=target.path, context=context, settings=settings)
-    values = set(Mask.of(analysis).values)
-    applied: list[tuple[str, Fix]] = []
-    seen = {text}
-    beside: dict[str, tuple[str, str]] = {}
-    for _ in range(MOST_ROUNDS):
-        step = _next(analysis, target, _candidates(analysis, allowed, rules), seen, beside)
-        if step is None:
-            break
-        rule_id, fix, after, appended = step
-        applied.append((rule_id, fix))
-        beside.update(appended)
-        seen.add(after)
-        analysis = analyze(after, path=target.path, context=context, settings=settings, previous=analysis)
-        values.update(Mask.of(analysis).values)
-    return Repair(text, analysis, tuple(applied), tuple(sorted(values, key=len, reverse=True)), beside)
+class _Run:
+    def __init__(self, found: targets.Found, request: Request, arguments: argparse.Namespace) -> None:
+        self.found = found
+        self.arguments = arguments
+        self.around = None
+        on_disk = [target for target in found.targets if target.data is None]
+        if arguments.callers and (on_disk or found.folders or found.callers):
+            self.around = look_around(found.folders, found.callers, on_disk, request)
+        self.callers = Callers(self.around, found.targets, request) if self.around is not None else None
+        allowed = {Safety.SAFE}
+        if not arguments.safe_only:
+            allowed.add(Safety.NEEDS_SECRET_FLAG)
+        if arguments.unsafe:
+            allowed.add(Safety.UNSAFE)
+        rules = None if arguments.rule is None else frozenset(id for each in arguments.rule for id in each)
+        self.repairs = Repairs(self.callers, request, frozenset(allowed), rules)
+        self.analyses: dict[Target, Analysis] = {}
+        self.steps: list[Step] = []
+        calling = self.callers.files() if self.callers is not None else ()
+        self.not_fixed = [
+            (each.file, each.reason) for each in found.skipped if not targets.is_empty_but_for(each, calling)
+        ]
+        self.unwritten = False
+
+    def status(self) -> int:
+        for target in self.found.targets:
+            try:
+                analysis, step = self.repairs.of_dockerfile(target)
+                self.analyses[target] = analysis
+                self._do(step)
+                if target.data is not None and not self.arguments.diff:
+                    _print_repaired(target, analysis)
+            except UnreadableError as error:
+                self._failed(target.shown, error)
+            except ConfigurationError as error:
+                self.not_fixed.append((target.shown, f"configuration error: {error}"))
+        # What could not be written as a whole is not tried again piece by piece.
+        for step in self.repairs.of_callers() if not self.unwritten else ():
+            try:
+                self._do(step)
+            except UnreadableError as error:
+                self._failed(self._name(step.applied[0].file), error)
+        report = Report(tuple(self.steps), tuple(self._passes()), self._left(), tuple(self.not_fixed))
+        if self.arguments.format == "json":
+            output.write(json.dumps(self._document(report), indent=2))
+        else:
+            self._show(report)
+        if self.unwritten or not (self.analyses or self.found.callers or self.steps):
+            return 2
+        changed = any(step.applied for step in self.steps)
+        return int(bool(report.left or report.not_fixed) or (self.arguments.diff and changed))
+
+    def _do(self, step: Step) -> None:
+        """Writes a step. Raises UnreadableError."""
+        if step.texts and not self.arguments.diff:
+            self.repairs.write(step)
+        if step.applied:
+            self.steps.append(step)
+
+    def _failed(self, shown: str, error: UnreadableError) -> None:
+        reason = str(error)
+        if isinstance(error, UnwrittenError):
+            self.unwritten = True
+            name = self._name(error.file)
+            reason = error.reason if name == shown else f"{name}: {error.reason}"
+        self.not_fixed.append((shown, reason))
+
+    def _passes(self) -> Iterator[ToPass]:
+        wanted: dict[str, dict[PassedSecret, None]] = {}
+        for step in self.steps:
+            for each in step.passes:
+                wanted.setdefault(each.dockerfile, {}).update(dict.fromkeys(each.secrets))
+        for dockerfile, secrets in wanted.items():
+            passes = Passes(dockerfile, tuple(secrets))
+            by_hand = tuple(
+                (self._name(file), self._line(file, offset), name)
+                for file, offset, name in self.repairs.by_hand(passes)
+            )
+            yield ToPass(self._name(dockerfile), passes.secrets, by_hand, self.repairs.has_callers(dockerfile))
+
+    def _left(self) -> tuple[FindingRecord, ...]:
+        left: list[FindingRecord] = []
+        for target, analysis in self.analyses.items():
+            left += records(self.repairs.analysis_of(target, analysis), target, with_fixes=False).findings
+        if self.callers is not None:
+            left += self.callers.look(self.callers.files(), self.found.targets).findings
+        return stable(Results(tuple(left), 0)).findings
+
+    # For people.
+
+    def _show(self, report: Report) -> None:
+        if self.arguments.diff:
+            colour = output.wants_colour(sys.stdout, self.arguments.color)
+            output.write("".join(self._diff(colour)), end="")
+        for line in self._told(report):
+            output.say(line)
+
+    def _told(self, report: Report) -> Iterator[str]:
+        """What was done and what is left to do, on standard error."""
+        applied, edited = ("would apply", "would edit") if self.arguments.diff else ("applied", "edited")
+        for step in report.steps:
+            for each in step.applied:
+                name = clean(self._name(each.file))
+                yield f"{name}: {applied}: {clean(each.title)} [{each.rule}]"
+                if each.note:
+                    yield f"{name}: note: {clean(each.note)}"
+            for file in step.edited:
+                name = clean(self._name(file.file))
+                yield f"{name}: {edited}: {clean(file.description)}"
+                yield from (f"{name}: note: {clean(note)}" for note in file.notes)
+        for passes in report.passes:
+            yield from _passed(passes)
+        for finding in report.left:
+            place = f"{finding.file}:{finding.range.line}:{finding.range.column}"
+            yield f"{clean(place)}: left: {clean(finding.message)} [{finding.rule}]"
+        for shown, reason in report.not_fixed:
+            yield f"not fixed: {clean(shown)}: {clean(reason)}"
+        files = len({path for step in report.steps for path in step.texts})
+        if files > 1:
+            yield f"{'would change' if self.arguments.diff else 'changed'} {files} files"
+
+    def _diff(self, colour: bool) -> Iterator[str]:
+        """A unified diff; the values of secrets in it are hidden, so it is for reading and not for `patch`."""
+        for target, analysis in self.analyses.items():
+            if target.data is not None:
+                yield from self._unified(target.shown, decoded(target.data).text, analysis.text, colour)
+        files = self.repairs.files
+        for path in files.changed():
+            yield from self._unified(self._name(path), files.first[path], files.now[path], colour, kind_of(path))
+
+    def _unified(self, shown: str, before: str, after: str, colour: bool, kind: str | None = None) -> Iterator[str]:
+        for line in difflib.unified_diff(_lines(before), _lines(after), f"a/{shown}", f"b/{shown}"):
+            text = self._hidden(line.rstrip("\r\n"))
+            if kind is not None:
+                text = text[:1] + masked_line(text[1:])
+            text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\ufffd", text)
+            yield (f"\x1b[{_COLOURS[text[0]]}m{text}\x1b[0m" if colour and text[:1] in _COLOURS else text) + "\n"
+
+    # For scripts.
+
+    def _document(self, report: Report) -> dict[str, Any]:
+        return {
+            "version": VERSION,
+            "written": not self.arguments.diff,
+            "fixes": [
+                {
+                    "file": self._name(each.file),
+                    "rule": each.rule,
+                    "title": each.title,
+                    "safety": each.safety.value,
+                    "note": each.note,
+                    "files": [self._name(path) for path in sorted(step.texts)],
+                }
+                for step in report.steps
+                for each in step.applied
+            ],
+            "files": [
+                {"file": file, "edits": list(self._edits(before, after))} for file, before, after in self._changed()
+            ],
+            "notes": [
+                {"file": self._name(file.file), "note": note}
+                for step in report.steps
+                for file in step.edited
+                for note in file.notes
+            ],
+            "passes": [
+                {
+                    "file": each.file,
+                    "id": secret.id,
+                    "flag": secret.flag,
+                    "replaces_argument": secret.replaces_argument,
+                    "by_hand": [{"file": file, "line": line, "caller": name} for file, line, name in each.by_hand],
+                }
+                for each in report.passes
+                for secret in each.secrets
+            ],
+            "left": to_json(Results(report.left, 0))["findings"],
+            "not_fixed": [{"file": file, "reason": reason} for file, reason in report.not_fixed],
+        }
+
+    def _changed(self) -> Iterator[tuple[str, str, str]]:
+        for target, analysis in self.analyses.items():
+            if target.data is not None and decoded(target.data).text != analysis.text:
+                yield target.shown, decoded(target.data).text, analysis.text
+        files = self.repairs.files
+        yield from ((self._name(path), files.first[path], files.now[path]) for path in files.changed())
+
+    def _edits(self, before: str, after: str) -> Iterator[dict[str, Any]]:
+        """An edit whose text holds a secret's value has the text null."""
+        for edit in difference(before, after):
+            shown = edit.text if self._hidden(edit.text) == edit.text else None
+            yield {"start": edit.span.start, "end": edit.span.end, "text": shown}
+
+    def _hidden(self, text: str) -> str:
+        for value in sorted(self.repairs.values, key=len, reverse=True):
+            text = text.replace(value, "***")
+        return text
+
+    def _name(self, path: str) -> str:
+        if self.callers is not None:
+            return self.callers.name(path)
+        shown = {os.path.abspath(target.path): target.shown for target in self.found.targets}
+        return shown.get(path) or os.path.relpath(path)
+
+    def _line(self, path: str, offset: int) -> int:
+        return LineIndex(self.repairs.files.text(path)).line_at(offset) + 1
 
 
-def _candidates(
-    analysis: Analysis, allowed: frozenset[Safety], rules: frozenset[str] | None
-) -> Iterator[tuple[str, Fix]]:
-    for report in analysis.reports:
-        if rules is None or report.rule.id in rules:
-            for fix in fixes(analysis, report):
-                if fix.safety in allowed:
-                    yield report.rule.id, fix
-
-
-def _next(
-    analysis: Analysis,
-    target: Target,
-    candidates: Iterator[tuple[str, Fix]],
-    seen: set[str],
-    beside: dict[str, tuple[str, str]],
-) -> tuple[str, Fix, str, dict[str, tuple[str, str]]] | None:
-    """The first fix that changes something and does not lead back: (rule, fix, text after it, files beside)."""
-    for rule_id, fix in candidates:
-        after = apply(analysis.text, fix.edits)
-        appended = dict(_appended(target, fix, beside))
-        if after not in seen or appended:
-            return rule_id, fix, after, appended
-    return None
-
-
-def _appended(target: Target, fix: Fix, beside: dict[str, tuple[str, str]]) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Lines for files beside the Dockerfile that no earlier fix of this run has added."""
-    for file, before, after in lines_to_append(target, fix):
-        known = beside.get(file)
-        if known is None:
-            yield file, (before, after)
+def _passed(passes: ToPass) -> Iterator[str]:
+    """What is to be passed, by whom."""
+    for secret in passes.secrets:
+        name = clean(secret.replaces_argument) if secret.replaces_argument else None
+        instead = f" instead of --build-arg {name}" if name else ""
+        flag = clean(secret.flag)
+        if not passes.carried:
+            yield f"{clean(passes.file)}: now pass {flag}{instead} to docker build"
             continue
-        present = known[1].splitlines()
-        missing = [line for line in after[len(before) :].splitlines() if line and line not in present]
-        if missing:
-            yield file, (known[0], known[1] + "".join(f"{line}\n" for line in missing))
+        yield f"{clean(passes.file)}: what else builds it must now pass {flag}{instead}"
+        for file, line, caller in passes.by_hand:
+            yield f"{clean(file)}:{line}: by hand: {clean(caller)} must pass {flag}{instead}"
 
 
-def _repair_file(target: Target, request: Request, arguments: argparse.Namespace) -> int:
-    """Repairs one file and reports. Raises UnreadableError and ConfigurationError."""
-    settings = settings_for(target, configuration_for(target, request), request)
-    source = read_source(target.path) if target.data is None else decoded(target.data)
-    allowed = {Safety.SAFE}
-    if not arguments.safe_only:
-        allowed.add(Safety.NEEDS_SECRET_FLAG)
-    if arguments.unsafe:
-        allowed.add(Safety.UNSAFE)
-    rules = None if arguments.rule is None else frozenset(id for each in arguments.rule for id in each)
-    done = repair(source.text, target, settings, context_for(target), frozenset(allowed), rules)
-    left = records(done.analysis, target, with_fixes=False).findings
-    changed = done.after != done.before or bool(done.beside)
-    if arguments.diff:
-        output.write("".join(_diff(target, done, output.wants_colour(sys.stdout, arguments.color))), end="")
-    else:
-        _write(target, source, done)
-    _tell(target, done, left, would=arguments.diff)
-    return int(bool(left) or (arguments.diff and changed))
-
-
-def _write(target: Target, source: SourceText, done: Repair) -> None:
-    if target.data is not None:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(source.encoded(done.after))
-        sys.stdout.buffer.flush()
-        return
-    folder = os.path.dirname(target.path)
-    # The ignore file first: a Dockerfile that no longer copies a secret must not stay behind alone if this fails.
-    for file, (before, after) in done.beside.items():
-        if (read_text_or_none(Path(folder, file)) or "") != before:
-            raise UnreadableError(f"{file} changed meanwhile")
-        write_atomically(os.path.join(folder, file), after.encode())
-    if done.after == done.before:
-        return
-    if read_source(target.path).text != done.before:
-        raise UnreadableError("changed meanwhile")
-    write_atomically(target.path, source.encoded(done.after))
-
-
-def _tell(target: Target, done: Repair, left: tuple[FindingRecord, ...], *, would: bool) -> None:
-    """What was done and what is left to do, on standard error."""
-    verb = "would apply" if would else "applied"
-    for rule_id, fix in done.applied:
-        output.say(f"{clean(target.shown)}: {verb}: {clean(fix.title)} [{rule_id}]")
-        if fix.note:
-            output.say(f"{clean(target.shown)}: note: {clean(fix.note)}")
-    passes = dict.fromkeys(passed for _, fix in done.applied for passed in fix.passes)
-    for passed in passes:
-        instead = f" instead of --build-arg {passed.replaces_argument}" if passed.replaces_argument else ""
-        output.say(f"{clean(target.shown)}: now pass {clean(passed.flag)}{clean(instead)} to docker build")
-    for finding in left:
-        place = f"{finding.file}:{finding.range.line}:{finding.range.column}"
-        output.say(f"{clean(place)}: left: {clean(finding.message)} [{finding.rule}]")
+def _print_repaired(target: Target, analysis: Analysis) -> None:
+    assert target.data is not None
+    sys.stdout.flush()
+    sys.stdout.buffer.write(decoded(target.data).encoded(analysis.text))
+    sys.stdout.buffer.flush()
 
 
 _COLOURS = {"-": "31", "+": "32", "@": "36"}
-
-
-def _diff(target: Target, done: Repair, colour: bool) -> Iterator[str]:
-    """A unified diff; the values of secrets in it are hidden, so it is for reading and not for `patch`."""
-    pairs = [(target.shown, done.before, done.after)]
-    pairs += [
-        (os.path.join(os.path.dirname(target.shown), file), before, after)
-        for file, (before, after) in done.beside.items()
-    ]
-    for shown, before, after in pairs:
-        lines = difflib.unified_diff(_lines(before), _lines(after), f"a/{shown}", f"b/{shown}")
-        for line in lines:
-            text = line.rstrip("\r\n")
-            for value in done.values:
-                text = text.replace(value, "***")
-            text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\ufffd", text)
-            yield (f"\x1b[{_COLOURS[text[0]]}m{text}\x1b[0m" if colour and text[:1] in _COLOURS else text) + "\n"
 
 
 def _lines(text: str) -> list[str]:

@@ -14,8 +14,8 @@ _FILES = (
 )
 _STATUS = (
     ("0", "Nothing was found, or nothing that --fail-on counts."),
-    ("1", "Something was found."),
-    ("2", "Nothing could run: wrong arguments, or no file that can be read."),
+    ("1", "Something was found; of fix: something is left, or with --diff something would change."),
+    ("2", "Nothing could run: wrong arguments, or no file that can be read; of fix also: a file could not be written."),
 )
 
 

@@ -88,15 +88,19 @@ def _defaults(facts: Facts) -> Iterator[str]:
 
 _PAIR = re.compile(r"(?<![\w.-])([A-Za-z_][\w.-]*)[\"']?[ \t]*[:=][ \t]*([\"']?)([^\s\"',;{}\[\]][^\s\"',;}\]]*)")
 _CREDENTIAL_OPTION = re.compile(
-    r"(?:^|\s)(?:-[pu]|--(?:\w+-)*(?:password|token|secret|user|key))(?:[ \t]+|=)([^\s-]\S*)"
+    r"(?:^|\s)(?:-[pu]|--(?:\w+-)*(?:password|token|user|key)|--(?:\w+-)+secret)(?:[ \t]+|=)([^\s-]\S*)"
 )
+_HANDED_TO_LOGIN = re.compile(r"(?:^|[;&])([^|;&]*)\|[^|;&]*\blogin\b")
+_BUILDER = re.compile(r"\b(?:docker|podman|buildah|nerdctl)\b")
+_VERB = re.compile(r"\b(?:build|bud)\b")
 _COMMAND_END = re.compile(r"&&|\|\|?|;")
 
 
 def masked_line(line: str, shown: Span | None = None) -> str:
     """A line of a compose file, workflow, script … without what may be a secret's value; columns stay.
 
-    `shown`: what the line is shown for; other commands of a line of shell are hidden, whatever they hold.
+    `shown`: what the line is shown for. Of a line of shell that builds, the other commands are hidden, whatever they
+    hold.
     """
     characters = list(line)
     hidden = [literal.span for literal in find_literals(line)]
@@ -104,14 +108,27 @@ def masked_line(line: str, shown: Span | None = None) -> str:
         value = pair[3]
         if "$" not in value and judge(pair[1], value).secret:
             hidden.append(Span(*pair.span(3)))
+    hidden += (Span(*match.span(1)) for match in _HANDED_TO_LOGIN.finditer(line))
     hidden += (Span(*match.span(1)) for match in _CREDENTIAL_OPTION.finditer(line) if "$" not in match[1])
-    if shown is not None and re.search(r"\b(?:docker|podman|buildah|nerdctl)\b", line):
-        ends = [match.span() for match in _COMMAND_END.finditer(line)]
-        before = max((end for _, end in ends if end <= shown.start), default=0)
-        behind = min((start for start, _ in ends if start >= shown.end), default=len(line))
-        hidden += (Span(0, before), Span(behind, len(line)))
+    building = [each for each in _commands(line) if _is_build(line[each.start : each.end])]
+    if building:
+        own = next((each for each in building if shown is not None and each.contains(shown.start)), building[0])
+        hidden += (Span(0, own.start), Span(own.end, len(line)))
     for span in hidden:
         for position in range(span.start, span.end):
             if characters[position].isalnum() or characters[position] in "_+/=.":
                 characters[position] = "*"
     return "".join(characters)
+
+
+def _commands(line: str) -> Iterator[Span]:
+    """The commands of a line of shell, without what parts them."""
+    start = 0
+    for match in _COMMAND_END.finditer(line):
+        yield Span(start, match.start())
+        start = match.end()
+    yield Span(start, len(line))
+
+
+def _is_build(command: str) -> bool:
+    return _BUILDER.search(command) is not None and _VERB.search(command) is not None

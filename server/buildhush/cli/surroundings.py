@@ -97,7 +97,7 @@ def _top_of(folder: str, request: Request) -> str | None:
     for _ in range(_HIGHEST):
         if place == home or os.path.dirname(place) == place:
             break
-        if os.path.lexists(os.path.join(place, ".git")):
+        if any(os.path.lexists(os.path.join(place, name)) for name in (".git", ".github")):
             return place
         place = os.path.dirname(place)
     try:

@@ -13,7 +13,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from buildhush.cli.analysis import Request, Target, configuration_for
-from buildhush.cli.files import STANDARD_INPUT, Skipped, UnreadableError, looks_like_dockerfile, search
+from buildhush.cli.files import STANDARD_INPUT, Skipped, UnreadableError, looks_like_dockerfile, search, within
 from buildhush.config import ConfigurationError
 
 T = TypeVar("T")
@@ -106,6 +106,12 @@ def find(paths: Iterable[str], request: Request, stdin_filename: str | None = No
             targets.setdefault(os.path.realpath(path), Target(shown, shown))
     ordered = tuple(sorted(targets.values(), key=lambda target: target.shown))
     return Found(ordered, tuple(skipped), tuple(folders), tuple(callers))
+
+
+def is_empty_but_for(skipped: Skipped, calling: Sequence[str]) -> bool:
+    """Whether a folder was skipped for having no Dockerfile, and has files that build some."""
+    folder = os.path.abspath(skipped.file)
+    return skipped.reason == NO_DOCKERFILE and any(within(path, folder) for path in calling)
 
 
 def shard(files: Sequence[T], part: tuple[int, int] | None) -> tuple[T, ...]:

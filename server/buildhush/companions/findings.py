@@ -57,12 +57,16 @@ class RelatedPlace(Struct, frozen=True):
 
 
 class CompanionFix(Struct, frozen=True):
-    """One repair over any number of files. `files`: the Dockerfile's part among them."""
+    """One repair over any number of files. `files`: the Dockerfile's part among them.
+
+    `passes`: what all that builds the Dockerfile must pass afterwards, also what is none of `files`.
+    """
 
     title: str
     safety: Safety
     files: tuple[FileEdits, ...]
     note: str = ""
+    passes: tuple[PassedSecret, ...] = ()
 
 
 class CompanionFinding(Struct, frozen=True):
@@ -569,7 +573,9 @@ def _argument_fixes(index: CallerIndex, subject: _Argument, analysis_of: Analysi
             yield CompanionFix(title, Safety.NEEDS_SECRET_FLAG, (edits,), _notes((edits,)))
     gone = edits_without_argument(file, caller, argument.name, index.text_of, index.root_of(file.path))
     if gone is not None:
-        yield CompanionFix(f"No longer pass `{argument.name}`", Safety.SAFE, (gone,))
+        # Where the secret is mounted and not passed yet, the argument still says where its value comes from.
+        wanted = mount is not None and mount.id is not None and not caller.passes(mount.id)
+        yield CompanionFix(f"No longer pass `{argument.name}`", Safety.UNSAFE if wanted else Safety.SAFE, (gone,))
 
 
 def whole_fix(index: CallerIndex, link: LinkedCaller, analysis: Analysis, fix: Fix) -> CompanionFix | None:
@@ -588,7 +594,7 @@ def whole_fix(index: CallerIndex, link: LinkedCaller, analysis: Analysis, fix: F
         own = (edits,) if edits is not None else ()
         title = fix.title
     callers = caller_edits(index, link.dockerfile, fix.passes) if link.caller.inline is None else ()
-    return CompanionFix(title, fix.safety, (*own, *callers, *lines), fix.note)
+    return CompanionFix(title, fix.safety, (*own, *callers, *lines), fix.note, fix.passes)
 
 
 def _line_edits(index: CallerIndex, link: LinkedCaller, fix: Fix) -> tuple[FileEdits, ...]:

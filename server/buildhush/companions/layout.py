@@ -58,7 +58,8 @@ def pair_behind(text: str, mapping: Mapping, lines: list[str], flow: str) -> Edi
     """Adds a pair to a mapping: `lines` in block style, `flow` inside braces."""
     own = mapping.own
     if not mapping.flow:
-        return lines_behind(text, mapping.span.end, column(text, mapping.span.start), lines)
+        end = _without_comments_behind(text, mapping.span).end
+        return lines_behind(text, end, column(text, mapping.span.start), lines)
     if not own:
         return Edit(mapping.span, "{" + flow + "}") if text[mapping.span.start : mapping.span.end] == "{}" else None
     return insertion(own[-1].span.end, "," + _between(text, own[-1].span.start) + flow)
@@ -70,7 +71,8 @@ def item_behind(text: str, sequence: Sequence, item: str) -> Edit | None:
         return Edit(sequence.span, f"[{item}]")
     last = sequence.item_spans[-1]
     if not sequence.flow:
-        return lines_behind(text, last.end, column(text, last.start), [f"- {item}"])
+        end = _without_comments_behind(text, last).end
+        return lines_behind(text, end, column(text, last.start), [f"- {item}"])
     between = _between(text, last.start)
     end = next_line(text, last.end)
     behind = re.fullmatch(r"([ \t]*,)?([ \t]*(?:#|//)[^\r\n]*)(\r?\n)", text[last.end : end])
@@ -133,6 +135,7 @@ def entry_removed(text: str, path: tuple[Step, ...]) -> Edit | None:
 
 
 def _own_lines(text: str, span: Span) -> Edit | None:
+    span = _without_comments_behind(text, span)
     start, end = line_start(text, span.start), next_line(text, span.end)
     if text[start : span.start].strip():
         return None
@@ -143,6 +146,17 @@ def _own_lines(text: str, span: Span) -> Edit | None:
         # The last line had no line end, so the line in front of it will have none.
         start -= 2 if text[:start].endswith("\r\n") else 1
     return Edit(Span(start, end), "")
+
+
+def _without_comments_behind(text: str, span: Span) -> Span:
+    """A block's end without the comment lines that follow it: those that stand less deep are about something else."""
+    own, end = column(text, span.start), span.end
+    while True:
+        start = line_start(text, end)
+        line = text[start:end]
+        if start <= span.start or not line.lstrip().startswith("#") or len(line) - len(line.lstrip()) > own:
+            return Span(span.start, end)
+        end = len(text[:start].rstrip())
 
 
 def attribute_removed(text: str, pair: Pair) -> Edit | None:

@@ -278,6 +278,7 @@ class _Repair:
         if caller is None:
             return
         task = self.task(caller, passed, together)
+        original = self.text
         for _ in range(_MOST_STEPS):
             caller = self.caller(before.key)
             edits = None if caller is None else _STEPS[caller.kind](self, caller, task)
@@ -287,6 +288,8 @@ class _Repair:
                 self.text = apply(self.text, edits)
             except ValueError:
                 return
+        # A step that does not see its own effect would be made again and again: nothing is better than that.
+        self.text = original
 
     def caller(self, key: tuple[str, ...]) -> Caller | None:
         file = read_caller_file(self.path, self.text, self.read_text, self.root)

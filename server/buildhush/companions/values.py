@@ -143,7 +143,8 @@ class Offsets:
 
 def _width(character: str) -> int:
     point = ord(character)
-    return 1 if point < 0x80 else 2 if point < 0x800 else 3 if point < 0x10000 else 4
+    # A lone surrogate is written as one character, see `encoded`.
+    return 1 if point < 0x80 or 0xD800 <= point <= 0xDFFF else 2 if point < 0x800 else 3 if point < 0x10000 else 4
 
 
 def encoded(text: str) -> bytes:
