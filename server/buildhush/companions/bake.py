@@ -148,18 +148,25 @@ class _Reader:
         target = self.own.targets[name]
         layers = self.layers(name)
         arguments: dict[str, PassedArgument | None] = {}
+        own: dict[str, PassedArgument | None] = {}
+        inherited: list[PassedArgument] = []
         secrets: dict[str, PassedSecretUse] = {}
         opaque = any(body.get("matrix") is not None for _, body, _ in self.merged(name))
         for owner, body, written_in in layers:
             for argument_name, argument in _arguments(body, owner, written_in):
                 arguments.setdefault(argument_name, argument)
+                # One that another layer lies upon is still written where it is.
+                if written_in is None:
+                    own.setdefault(argument_name, argument)
+                elif argument is not None:
+                    inherited.append(argument)
             for secret in _secrets(body, owner, written_in):
                 secrets.setdefault(secret.id, secret)
             opaque = opaque or any(isinstance(body.get(key), Opaque) for key in ("args", "secret"))
             values = body.get("secret")
             if isinstance(values, Sequence) and any(isinstance(item, Opaque) for item in values.items):
                 opaque = True
-        passed = [each for each in arguments.values() if each is not None]
+        taken_away = {argument_name for argument_name, argument in arguments.items() if argument is None}
         stage = next(((text, file) for _, body, file in layers if isinstance(text := body.get("target"), Scalar)), None)
         context = self.context(layers)
         inline = self.inline(name, layers, context)
@@ -171,7 +178,7 @@ class _Reader:
             target.span,
             () if inline is not None else self.places(layers, context),
             self.filled(stage[0].text) if stage is not None and stage[0].text else None,
-            tuple(each for each in passed if each.written_in is None),
+            tuple(each for each in own.values() if each is not None),
             tuple(each for each in secrets.values() if each.written_in is None),
             tuple(each.text for _, body, _ in layers for each in scalars(body.get("ssh"))),
             _setting(target, layers, _cache_mode),
@@ -180,7 +187,7 @@ class _Reader:
             (target.body, target.body_end),
             target_span=stage[0].span if stage is not None and stage[1] is None else None,
             inline=inline if inline is not None and inline.content.text else None,
-            inherited_args=tuple(each for each in passed if each.written_in is not None),
+            inherited_args=tuple(each for each in inherited if each.name not in taken_away),
             inherited_secrets=tuple(each for each in secrets.values() if each.written_in is not None),
         )
 

@@ -128,13 +128,18 @@ class _Reader:
         if not any(layer.source is self.own for layer in layers) and self.own.service(name).get("extends") is None:
             return None
         mappings = [(layer, layer.build) for layer in layers if isinstance(layer.build, Mapping)]
-        arguments: dict[str, PassedArgument] = {}
+        own: dict[str, PassedArgument] = {}
+        inherited: list[PassedArgument] = []
         secrets: dict[str, PassedSecretUse] = {}
         opaque = False
         for layer, build in mappings:
             written_in = None if layer.source is self.own else layer.source.path
             for argument in _arguments(build, layer.owner, written_in):
-                arguments.setdefault(argument.name, argument)
+                # One that another layer lies upon is still written where it is.
+                if written_in is None:
+                    own.setdefault(argument.name, argument)
+                else:
+                    inherited.append(argument)
             for secret in self.secrets(build, layer.owner, written_in):
                 secrets.setdefault(secret.id, secret)
             opaque = opaque or any(isinstance(build.get(key), Opaque) for key in ("args", "secrets"))
@@ -150,7 +155,7 @@ class _Reader:
             pair.key.span,
             () if inline is not None else self.places(layers),
             None if target is None or not target[1].text else interpolated(target[1].text),
-            tuple(each for each in arguments.values() if each.written_in is None),
+            tuple(own.values()),
             tuple(each for each in secrets.values() if each.written_in is None),
             tuple(each.text for _, build in mappings for each in scalars(build.get("ssh"))),
             self.setting(pair, mappings, _cache_mode),
@@ -159,7 +164,7 @@ class _Reader:
             self.own.service(name).get("build"),
             target_span=target[1].span if target is not None and target[0].source is self.own else None,
             inline=inline if inline is not None and inline.content.text else None,
-            inherited_args=tuple(each for each in arguments.values() if each.written_in is not None),
+            inherited_args=tuple(inherited),
             inherited_secrets=tuple(each for each in secrets.values() if each.written_in is not None),
         )
 

@@ -232,7 +232,9 @@ def _of_caller(
                 yield finding
         for argument in caller.inherited_args:
             # Where the file that it is written in has a place for the finding, it stands there.
-            if argument.written_in is None or _is_passed_in(index, argument.written_in, argument):
+            if argument.written_in is None or any(argument.name == each.name for each in caller.build_args):
+                continue
+            if _is_passed_in(index, argument.written_in, argument):
                 continue
             written = index.text_of(argument.written_in) or ""
             finding = _in_argument(caller, argument, link, analysis, written, settings)

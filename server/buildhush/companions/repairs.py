@@ -6,6 +6,7 @@ left to do; so it is idempotent, and no step needs to know another. The result i
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Container, Iterable
 
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 from buildhush.companions import layout
 from buildhush.companions.callers import Caller, CallerFile, CallerKind, PassedArgument, ReadText, ValueKind
 from buildhush.companions.commands import CommandLine
+from buildhush.companions.compose import COMPOSE_NAMES
 from buildhush.companions.hcl_reader import Block, read_hcl
 from buildhush.companions.index import CallerIndex
 from buildhush.companions.inline import placed
@@ -188,7 +190,8 @@ def file_edits(
         return None
     repair = _Repair(file, read_text, root, needed)
     for passed in passes:
-        for caller in callers:
+        # Who is extended comes first: what it passes then, those that extend it pass too.
+        for caller in sorted(callers, key=lambda each: _takes_over(each, passed)):
             repair.run(caller, passed, callers)
     edits = layout.difference(file.text, repair.text)
     if not edits or not _holds(file, repair.text, callers, passes, read_text, root, needed):
@@ -196,6 +199,12 @@ def file_edits(
     flags = ", ".join(f"`{passed.id}`" for passed in passes)
     names = ", ".join(dict.fromkeys(caller.name for caller in callers))
     return FileEdits(file.path, edits, f"Pass the secret {flags} in {names}", tuple(dict.fromkeys(repair.notes)))
+
+
+def _takes_over(caller: Caller, passed: PassedSecret) -> bool:
+    """Whether the argument that goes is another one's of the file."""
+    argument = caller.argument(passed.replaces_argument) if passed.replaces_argument else None
+    return argument is not None and argument.owner != caller.key[-1]
 
 
 def _holds(
@@ -213,7 +222,9 @@ def _holds(
         return False
     ids = {passed.id for passed in passes}
     arguments = {passed.replaces_argument for passed in passes}
-    if _passed_besides(after, ids, arguments) != _passed_besides(file, ids, arguments):
+    besides, before = _passed_besides(after, ids, arguments), _passed_besides(file, ids, arguments)
+    # A layer that held nothing but the argument goes with it.
+    if [each for each in before if each in besides or any(each[1:])] != besides:
         return False
     keys = {caller.key for caller in callers}
     repaired = tuple(caller for caller in after.callers if caller.key in keys)
@@ -356,7 +367,18 @@ def _compose(repair: _Repair, caller: Caller, task: _Task) -> list[Edit]:
     if argument is None:
         return []
     edit = layout.entry_removed(text, layout.path_to(root, argument.span))
-    return [edit] if edit else []
+    return [edit] if edit and _is_still_built(repair, apply(text, [edit]), argument.owner) else []
+
+
+def _is_still_built(repair: _Repair, text: str, name: str) -> bool:
+    """Whether a service is more than a name once an argument took its `build` along; compose refuses less."""
+    root = read_yaml(text).root
+    service = Mapping((), Span(0, 0), False) if root is None else root.mapping("services").mapping(name)
+    if any(service.get(key) is not None for key in ("build", "image", "extends", "provider")):
+        return True
+    folder, own = os.path.split(repair.path)
+    below = [os.path.join(folder, each) for each in COMPOSE_NAMES if each != own.lower()]
+    return own.lower() not in COMPOSE_NAMES and any(repair.read_text(each) is not None for each in below)
 
 
 def _compose_secret(text: str, root: Mapping, caller: Caller, secret_id: str) -> Edit | None:
