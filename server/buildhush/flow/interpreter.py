@@ -753,7 +753,8 @@ def _waits(commands: tuple[ir.Node, ...]) -> bool:
 
 
 def _has_substitution(node: ir.Simple) -> bool:
-    return any(
+    # Nearly every command has none, and all commands pass here.
+    return bool(node.assignments) and any(
         isinstance(part, ir.CommandSubstitution)
         for assignment in node.assignments
         for word in assignment.values
@@ -762,7 +763,7 @@ def _has_substitution(node: ir.Simple) -> bool:
 
 
 def _is_pattern(text: str) -> bool:
-    return any(character in text for character in "*?[")
+    return "*" in text or "?" in text or "[" in text
 
 
 __all__ = ["CLEAN", "NULL", "Call", "Handler", "Interpreter", "NullTarget", "Step"]

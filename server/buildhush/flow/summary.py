@@ -193,7 +193,7 @@ def _changed_scripts(before: tuple[tuple[str, str], ...], after: tuple[tuple[str
 
 
 def _is_glob(path: str) -> bool:
-    return any(character in path for character in "*?[")
+    return "*" in path or "?" in path or "[" in path
 
 
 def _exec_command(run: Run) -> ir.Simple:

@@ -63,6 +63,8 @@ def display(text: str) -> str:
 
 def resolve(path: str, folder: str, home: str) -> str:
     """An absolute, normalised path; one that begins with a symbol is left where it is, for nobody knows its root."""
+    if path.startswith("/") and "//" not in path and "/." not in path and not path.endswith("/"):
+        return path  # The usual form, and normal already.
     if path == "~" or path.startswith("~/"):
         path = home + path[1:]
     elif path.startswith("~root/") or path == "~root":
