@@ -284,3 +284,21 @@ class TestAllOrNothing:
         assert done.returncode == 2, done.stderr
         assert "not fixed: Dockerfile: build.sh: file too large" in done.stderr
         assert texts(tree) == before
+
+
+def test_a_dockerfile_inside_a_compose_file(run: Run, folder: Path) -> None:
+    inline = DOCKERFILE.replace("=$NPM", "=$$NPM").replace("ARG NPM_TOKEN", f"ARG NPM_TOKEN={LITERAL}")
+    body = "".join(f"        {line}\n" for line in inline.splitlines())
+    compose = COMPOSE.replace("      args", "      dockerfile_inline: |\n" + body + "      args")
+    write(folder, {"compose.yaml": compose})
+    found = run("check")
+    assert f"ARG NPM_TOKEN={'*' * len(LITERAL)}\n" in found.out
+    assert LITERAL not in found.out + run("check", "--format", "json").out + run("fix", "--diff").out
+    outcome = run("fix", "compose.yaml")
+    assert (outcome.status, "what else builds it" in outcome.err) == (0, False), outcome.err
+    assert "compose.yaml: note: The value in this file must be rotated" in outcome.err
+    after = texts(folder)["compose.yaml"]
+    assert "        RUN --mount=type=secret,id=npm_token,env=NPM_TOKEN npm ci --token=$$NPM_TOKEN\n" in after
+    assert "      secrets:\n        - npm_token\n" in after
+    assert "args" not in after
+    assert run("fix").err == ""

@@ -173,7 +173,8 @@ class _Run:
                 (self._name(file), self._line(file, offset), name)
                 for file, offset, name in self.repairs.by_hand(passes)
             )
-            yield ToPass(self._name(dockerfile), passes.secrets, by_hand, self.repairs.has_callers(dockerfile))
+            if by_hand or not self.repairs.is_inside_caller(dockerfile):
+                yield ToPass(self._name(dockerfile), passes.secrets, by_hand, self.repairs.has_callers(dockerfile))
 
     def _left(self) -> tuple[FindingRecord, ...]:
         left: list[FindingRecord] = []

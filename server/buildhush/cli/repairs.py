@@ -215,6 +215,11 @@ class Repairs:
         """Whether some file is known to build a Dockerfile."""
         return self._callers is not None and bool(self._callers.index.callers_of(dockerfile))
 
+    def is_inside_caller(self, dockerfile: str) -> bool:
+        """Whether a Dockerfile stands in the file of its only caller, so that nothing else builds it."""
+        links = self._callers.index.callers_of(dockerfile) if self._callers is not None else ()
+        return any(link.caller.inline is not None for link in links)
+
     def _next(
         self, analysis: Analysis, target: Target, seen: set[str], beside: dict[str, str]
     ) -> tuple[str, Fix, str, dict[str, str]] | None:
