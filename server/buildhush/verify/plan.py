@@ -16,6 +16,7 @@ from buildhush.companions.context import BuildContext, read_context
 from buildhush.config import Settings
 from buildhush.engine import Analysis, analyze
 from buildhush.flow.facts import SourceKind
+from buildhush.knowledge.values import find_literals
 from buildhush.text.line_index import LineIndex
 from buildhush.text.spans import Span
 from buildhush.verify.canaries import CanaryName
@@ -54,6 +55,8 @@ class Plan:
     declared_frontend: bool = True
     named_contexts: Mapping[str, Path] = field(default_factory=dict)
     with_ssh: bool = False
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+    """Credentials in places that no canary can stand in, such as a flag: kept out of all that is shown."""
 
 
 def make_plan(
@@ -114,7 +117,14 @@ def make_plan(
         declared_frontend=declared_frontend,
         named_contexts=dict(named_contexts or {}),
         with_ssh=any(item.kind is SourceKind.SSH_MOUNT for item in analysis.facts.build_secrets),
+        hidden=_known_formats(text),
     )
+
+
+def _known_formats(text: str) -> tuple[str, ...]:
+    """What has the format of a credential anywhere in the file, longest first."""
+    found = {text[literal.span.start : literal.span.end] for literal in find_literals(text)}
+    return tuple(sorted(found, key=lambda value: (-len(value), value)))
 
 
 def _secret_canaries(

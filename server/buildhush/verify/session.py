@@ -11,7 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
@@ -103,18 +103,29 @@ def run_verification(plan: Plan, engine: Engine, on_progress: Progress | None = 
         )
         try:
             build = observe_build(
-                engine, request, tuple(canaries.values()), context_files, _redacted(on_progress, canaries)
+                engine, request, tuple(canaries.values()), context_files, _redacted(on_progress, plan, canaries)
             )
         finally:
             notes = _clean_up_records(engine, before, request.dockerfile)
     return _verdict(plan, build, (*plan.notes, *notes))
 
 
-def _redacted(on_progress: Progress | None, canaries: Mapping[CanaryName, Canary]) -> Progress | None:
+def _redacted(on_progress: Progress | None, plan: Plan, canaries: Mapping[CanaryName, Canary]) -> Progress | None:
     if on_progress is None:
         return None
     every = tuple(canaries.values())
-    return lambda name, state: on_progress(redact(name, every), state)
+    return lambda name, state: on_progress(_without_hidden(redact(name, every), plan), state)
+
+
+def _without_hidden(text: str, plan: Plan) -> str:
+    for value in plan.hidden:
+        text = text.replace(value, "***")
+    return text
+
+
+def _shown(item: Evidence, plan: Plan) -> Evidence:
+    instruction = None if item.instruction is None else _without_hidden(item.instruction, plan)
+    return replace(item, place=_without_hidden(item.place, plan), instruction=instruction)
 
 
 def _with_literals_replaced(plan: Plan, canaries: Mapping[CanaryName, Canary]) -> str:
@@ -252,7 +263,7 @@ def _verdict(plan: Plan, build: ObservedBuild, notes: tuple[str, ...]) -> Verdic
     for observation in build.observations:
         predicted = plan.predicted.get(observation.canary, frozenset())
         for sink in SINKS:
-            evidence = tuple(item for item in observation.evidence if item.sink == sink)
+            evidence = tuple(_shown(item, plan) for item in observation.evidence if item.sink == sink)
             if evidence:
                 # Provenance holds every build argument and the Dockerfile itself: nothing to predict for each.
                 in_provenance_anyway = sink == "provenance" and observation.canary.kind in ("arg", "literal")
@@ -274,8 +285,8 @@ def _verdict(plan: Plan, build: ObservedBuild, notes: tuple[str, ...]) -> Verdic
         clean=tuple(clean),
         steps=len(build.steps),
         seconds=build.seconds,
-        failed_step=build.failed_step,
-        reason=build.reason,
+        failed_step=None if build.failed_step is None else _without_hidden(build.failed_step, plan),
+        reason=None if build.reason is None else _without_hidden(build.reason, plan),
         notes=notes,
     )
 
