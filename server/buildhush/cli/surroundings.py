@@ -51,7 +51,7 @@ class Surroundings:
     def _text(self, path: str) -> str | None:
         if path in self.texts:
             return self.texts[path]
-        text = read_file(path)
+        text = read_file(path) if path in self.files else self.index.read_disk(path)
         if text is None and kind_of(path) is not None and os.path.isfile(path):
             self.unread[path] = "larger than 1 MB" if os.access(path, os.R_OK) else "permission denied"
         return text

@@ -41,7 +41,8 @@ class Ignores(Struct, frozen=True):
         return self.reading(folder, os.path.join(folder, ".gitignore"))
 
     def reading(self, folder: str, file: str) -> Ignores:
-        text = _text_of(file)
+        # git does not follow these files behind a link either.
+        text = None if os.path.islink(file) else _text_of(file)
         if not text:
             return self
         import pathspec

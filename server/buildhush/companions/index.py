@@ -57,7 +57,9 @@ class CallerIndex:
 
     def __init__(self, roots: tuple[str, ...] = (), read_text: ReadText | None = None) -> None:
         self.roots = tuple(os.path.abspath(root) for root in roots)
-        self._read_text = read_text or read_file
+        self._read_text = read_text or self.read_disk
+        self._reads_only_the_disk = read_text is None
+        self._real_roots = tuple(map(os.path.realpath, self.roots))
         self._files: dict[str, CallerFile] = {}
         self._links: dict[str, tuple[LinkedCaller, ...]] = {}
         """By companion file."""
@@ -181,6 +183,16 @@ class CallerIndex:
         """What is known of a companion file."""
         return self._files.get(os.path.abspath(path))
 
+    def read_disk(self, path: str) -> str | None:
+        """As `read_file`; None also for what does not lie in a root, be it by its path or behind a link.
+
+        A caller can name any path: a compose file that came with somebody's repository must not have us read
+        what is none of its business.
+        """
+        real = os.path.realpath(path)
+        inside = any(real.startswith(root.rstrip(os.sep) + os.sep) for root in self._real_roots)
+        return read_file(real) if inside else None
+
     def text_of(self, path: str) -> str | None:
         """A file's text, from a buffer or the disk."""
         return self._read_text(path)
@@ -239,7 +251,7 @@ class CallerIndex:
         if os.path.isfile(place.dockerfile):
             return True
         # A buffer that was never saved counts too.
-        return self._read_text is not read_file and self._read_text(place.dockerfile) is not None
+        return not self._reads_only_the_disk and self._read_text(place.dockerfile) is not None
 
     def _relink(self, dockerfile: str) -> None:
         """A Dockerfile may have come or gone."""

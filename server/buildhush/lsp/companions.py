@@ -26,7 +26,7 @@ from buildhush.companions.findings import (
     findings_in,
     fixes_of,
 )
-from buildhush.companions.index import CallerIndex, LinkedCaller, Progress, read_file
+from buildhush.companions.index import CallerIndex, LinkedCaller, Progress
 from buildhush.companions.readers import kind_of
 from buildhush.companions.repairs import FileEdits, caller_edits
 from buildhush.lsp.convert import Positions
@@ -447,7 +447,7 @@ class Companions:
         document = self._server.documents.get(self.uri(path))
         if document is not None:
             return document.text
-        text = read_file(path)
+        text = self.index.read_disk(path)
         if text is None or text.isascii():
             return text
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
