@@ -197,7 +197,7 @@ class _Writer:
 
     def fixes(self, report: Report) -> Iterator[FixRecord]:
         preferred = True
-        for fix in fixes(self.analysis, report):
+        for fix in offered(self.target, self.analysis, report):
             edits = tuple(sorted(self.edits(fix), key=lambda edit: (edit.file, edit.start, edit.end)))
             # An edit that carries a secret along can't be shown; `buildhush fix` still applies it.
             if not all(self.mask.leaves(edit.text) for edit in edits):
@@ -233,6 +233,19 @@ class _Writer:
         digest = hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:24]
         self.seen[digest] += 1
         return f"{digest}:{self.seen[digest]}"
+
+
+def offered(target: Target, analysis: Analysis, report: Report) -> Iterator[Fix]:
+    """The fixes of a report, but none that adds lines to a file which is a link out of the Dockerfile's folder."""
+    folder = os.path.dirname(target.path) or "."
+    for fix in fixes(analysis, report):
+        if not fix.lines:
+            yield fix
+            continue
+        from buildhush.companions.context import leads_outside
+
+        if not any(leads_outside(os.path.join(folder, line.file), folder) for line in fix.lines):
+            yield fix
 
 
 def lines_to_append(

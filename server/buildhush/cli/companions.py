@@ -156,15 +156,16 @@ class Callers:
         """A Dockerfile's analysis; None when it can't be read."""
         if path not in self._analyses:
             text = self.index.text_of(path)
-            target = Target(path, path)
-            try:
-                settings = settings_for(target, configuration_for(target, self.request), self.request)
-            except (ConfigurationError, UnreadableError):
-                text = None
-            self._analyses[path] = (
-                None if text is None else analyze(text, path=path, context=context_for(target), settings=settings)
-            )
+            self._analyses[path] = None if text is None else self._analyse(path, text)
         return self._analyses[path]
+
+    def _analyse(self, path: str, text: str) -> Analysis | None:
+        target = Target(path, path)
+        try:
+            settings = settings_for(target, configuration_for(target, self.request), self.request)
+        except (ConfigurationError, UnreadableError):
+            return None
+        return analyze(text, path=path, context=context_for(target), settings=settings)
 
     def changed(self, path: str) -> None:
         """A file has another text now."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
-from buildhush.cli.analysis import Request, Target, configuration_for, lines_to_append, settings_for
+from buildhush.cli.analysis import Request, Target, configuration_for, lines_to_append, offered, settings_for
 from buildhush.cli.companions import Callers
 from buildhush.cli.files import SourceText, UnreadableError, UnwrittenError, decoded, read_source, write_together
 from buildhush.cli.masking import Mask
@@ -21,7 +21,7 @@ from buildhush.companions.context import BuildContext, read_context
 from buildhush.companions.dockerignore import ignore_files
 from buildhush.companions.findings import CompanionFix
 from buildhush.companions.repairs import caller_edits
-from buildhush.engine import Analysis, analyze, fixes
+from buildhush.engine import Analysis, analyze
 from buildhush.rules.api import Fix, PassedSecret, Safety
 from buildhush.text.spans import apply
 
@@ -227,7 +227,7 @@ class Repairs:
         for report in analysis.reports:
             if self._rules is not None and report.rule.id not in self._rules:
                 continue
-            for fix in fixes(analysis, report):
+            for fix in offered(target, analysis, report):
                 if fix.safety not in self._allowed:
                     continue
                 after = apply(analysis.text, fix.edits)

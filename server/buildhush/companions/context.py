@@ -133,7 +133,10 @@ def read_context(root: str, dockerfile: str | None = None, ignore_text: str | No
     root = os.path.abspath(root)
     candidates = ignore_files(dockerfile or os.path.join(root, "Dockerfile"), root)
     ignore_path = next((path for path in candidates if os.path.isfile(path)), None)
+    folder = os.path.dirname(candidates[0])
     stamps = tuple((path, _stamp(path)) for path in candidates)
+    if ignore_path is not None and leads_outside(ignore_path, root) and leads_outside(ignore_path, folder):
+        ignore_text = ""
     rules = read_rules(ignore_text if ignore_text is not None else _text_of(ignore_path))
     walk = _Walk(rules)
     secret_files = tuple(sorted(walk.secret_files(root)))
@@ -205,6 +208,15 @@ def _stamp(path: str) -> int:
     except OSError:
         return 0
     return status.st_mtime_ns
+
+
+def leads_outside(path: str, folder: str) -> bool:
+    """Whether a file is somewhere else than in `folder`, behind a link: what stands there is not read and not changed.
+
+    BuildKit follows such a link for an ignore file as little (0.34.2: the file then has no effect).
+    """
+    top = os.path.realpath(folder)
+    return not os.path.realpath(path).startswith(top.rstrip(os.sep) + os.sep)
 
 
 def _text_of(path: str | None) -> str:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from buildhush.engine import Report, fixes, suppress_fix
+from buildhush.engine import Report, suppress_fix
 from buildhush.lsp import fix_all
 from buildhush.lsp.diagnostics import SOURCE, fingerprints, report_diagnostic, report_named
-from buildhush.lsp.edits import Change, change_of, title_of, workspace_edit
+from buildhush.lsp.edits import Change, change_of, offered, title_of, workspace_edit
 from buildhush.lsp.places import reports_at
 from buildhush.lsp.protocol import content_modified, invalid_params
 from buildhush.rules.api import Fix, Safety
@@ -77,7 +77,7 @@ def change_for(server: BuildhushServer, data: dict[str, Any]) -> tuple[Document,
         raise content_modified()
     if kind == "ignore":
         return document, change_of(suppress_fix(analysis, report))
-    fix = next((fix for fix in fixes(analysis, report) if fix.title == title), None)
+    fix = next((fix for fix in offered(document, analysis, report) if fix.title == title), None)
     if fix is None:
         raise content_modified()
     return document, change_of(fix)
@@ -102,8 +102,8 @@ def _quick_fixes(server: BuildhushServer, document: Document, params: types.Code
         name = names[id(report)]
         diagnostics = _diagnostics(server, document, params, report, name)
         data = {"uri": document.uri, "version": document.version, "rule": report.rule.id, "fingerprint": name}
-        offered = fixes(analysis, report)
-        for index, fix in enumerate(offered):
+        possible = offered(document, analysis, report)
+        for index, fix in enumerate(possible):
             yield _action(
                 server,
                 document,
@@ -113,7 +113,7 @@ def _quick_fixes(server: BuildhushServer, document: Document, params: types.Code
                 diagnostics,
                 preferred=index == 0 and fix.safety is not Safety.UNSAFE,
             )
-        usable = next((fix for fix in offered if fix.safety is not Safety.UNSAFE), None)
+        usable = next((fix for fix in possible if fix.safety is not Safety.UNSAFE), None)
         if usable is not None:
             seen_rules.setdefault(report.rule.id, usable)
         ignore = suppress_fix(analysis, report)

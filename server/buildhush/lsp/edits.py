@@ -12,6 +12,8 @@ from lsprotocol import types
 from msgspec import Struct
 from pygls import uris
 
+from buildhush.companions.context import leads_outside
+from buildhush.engine import Analysis, Report, fixes
 from buildhush.lsp.documents import Document
 from buildhush.rules.api import FileLine, Fix, PassedSecret, Safety
 from buildhush.text.spans import Edit, Span, insertion
@@ -45,6 +47,17 @@ def title_of(fix: Fix) -> str:
     if fix.safety is Safety.NEEDS_SECRET_FLAG:
         return f"{fix.title} (builds then need {flags_of(fix.passes)})"
     return f"{fix.title} (check the result)" if fix.safety is Safety.UNSAFE else fix.title
+
+
+def offered(document: Document, analysis: Analysis, report: Report) -> tuple[Fix, ...]:
+    """The fixes of a report, but none that adds lines to a file which is a link out of the Dockerfile's folder."""
+    found = fixes(analysis, report)
+    if document.path is None:
+        return tuple(found)
+    folder = os.path.dirname(document.path)
+    return tuple(
+        fix for fix in found if not any(leads_outside(os.path.join(folder, line.file), folder) for line in fix.lines)
+    )
 
 
 def flags_of(passes: Sequence[PassedSecret]) -> str:

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from buildhush.engine import Report, analyze, fixes
-from buildhush.lsp.edits import Change, difference
+from buildhush.engine import Report, analyze
+from buildhush.lsp.edits import Change, difference, offered
 from buildhush.rules.api import FileLine, Fix, PassedSecret, Safety
 from buildhush.text.spans import apply
 
@@ -47,7 +47,7 @@ def _fixed(
         if left_out >= len(candidates):
             break
         report = candidates[left_out]
-        fix = next((fix for fix in fixes(analysis, report) if fix.safety in safeties), None)
+        fix = next((fix for fix in offered(document, analysis, report) if fix.safety in safeties), None)
         if fix is None:
             left_out += 1
             continue
