@@ -17,7 +17,7 @@ from buildhush.cli.analysis import Request, Target, configuration_for, lines_to_
 from buildhush.cli.companions import Callers
 from buildhush.cli.files import SourceText, UnreadableError, UnwrittenError, decoded, read_source, write_together
 from buildhush.cli.masking import Mask
-from buildhush.companions.context import BuildContext, read_context
+from buildhush.companions.context import BuildContext, leads_outside, read_context
 from buildhush.companions.dockerignore import ignore_files
 from buildhush.companions.findings import CompanionFix
 from buildhush.companions.repairs import caller_edits
@@ -331,6 +331,7 @@ class _Context:
             texts: Sequence[str | None] = [
                 self._beside[path] if path in self._beside else self._files.read(Path(path))
                 for path in ignore_files(self._dockerfile, folder)
+                if not leads_outside(path, folder)
             ]
             text = next((each for each in texts if each is not None), None)
             self._listed = read_context(folder, self._dockerfile, text)
