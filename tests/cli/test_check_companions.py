@@ -241,6 +241,18 @@ def test_the_baseline_holds_them_and_shrinks(run: Run, folder: Path) -> None:
     assert [each["file"] for each in json.loads((folder / "base.json").read_text())["findings"]] == ["Dockerfile"]
 
 
+CIRCLE = "services:\n  web: {extends: b, build: .}\n  b: {extends: web}\n"
+
+
+def test_a_circle_is_said_once_and_loses_nothing(run: Run, folder: Path) -> None:
+    write(folder, {"Dockerfile": DOCKERFILE, "compose.yaml": CIRCLE})
+    outcome = run("check", "--format", "json")
+    assert [each["rule"] for each in outcome.json["findings"]] == ["secret-in-arg"]
+    (said,) = outcome.json["problems"]
+    assert (said["file"], said["line"]) == ("compose.yaml", 3)
+    assert "circle" in said["message"]
+
+
 class TestUnreadable:
     BROKEN = "services:\n  web:\n    build: .\n   bad: [1\n"
 

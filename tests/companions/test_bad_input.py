@@ -88,6 +88,31 @@ def test_circles_end(name: str, text: str, tmp_path: Path) -> None:
     assert "NPM_TOKEN" in [each.name for caller in file.callers for each in caller.build_args]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "compose.yaml",
+            "services:\n  a: {extends: b}\n  b: {extends: a}\n",
+            ["`a` extends itself"],
+        ),
+        ("compose.yaml", "services:\n  a: {extends: nobody}\n  c: {build: .}\n", ["no service `nobody`"]),
+        ("compose.yaml", "services:\n  a:\n    extends: {file: gone.yml, service: b}\n", ["no file gone.yml"]),
+        ("compose.yaml", "services:\n  a:\n    extends: {file: $X/gone.yml, service: b}\n", []),
+        ("compose.yaml", "services:\n  a: {extends: b}\n  b: {build: .}\n", []),
+        ("docker-bake.hcl", 'target "a" {\n  inherits = ["b"]\n}\ntarget "b" {\n  inherits = ["b"]\n}\n', ["`b`"]),
+        ("docker-bake.hcl", 'target "a" {\n  inherits = ["of-another-file"]\n}\n', []),
+    ],
+)
+def test_a_name_that_leads_nowhere_is_said_once(name: str, text: str, said: list[str]) -> None:
+    file = read_caller_file(f"/w/{name}", text, lambda path: None)
+    assert file is not None
+    assert len(file.loose_ends) == len(said)
+    for loose, part in zip(file.loose_ends, said, strict=True):
+        assert part in loose.message
+        assert 0 <= loose.span.start < loose.span.end <= len(text)
+
+
 def test_what_a_broken_file_still_says_is_heard() -> None:
     text = "services:\n  web:\n    build:\n      context: .\n      args:\n        - NPM_TOKEN\n  other: [\n"
     file = read_caller_file("/w/compose.yaml", text, lambda path: None)

@@ -186,6 +186,19 @@ def test_files_that_vanish_and_loops_cost_nothing(tmp_path: Path) -> None:
 BROKEN = "services:\n  web:\n    build:\n      context: .\n      args: [\n"
 
 
+def test_a_name_that_leads_nowhere_is_said_where_it_stands(tmp_path: Path) -> None:
+    text = "services:\n  web:\n    extends: nobody\n    build: .\n"
+    parameters = workspace(tmp_path, Dockerfile=DOCKERFILE)
+    (tmp_path / "compose.yaml").write_text(text)
+    with Editor(VS_CODE) as editor:
+        editor.start(**parameters)
+        uri = (tmp_path / "compose.yaml").as_uri()
+        editor.open(text, uri, language="yaml")
+        (item,) = [each for each in editor.diagnostics(uri) if each["code"] == "not-found"]
+        assert item["range"]["start"] == {"line": 2, "character": 13}
+        assert "no service `nobody`" in item["message"]
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

@@ -202,7 +202,7 @@ class Callers:
         return None if configuration.excludes(path) and path not in self.around.files else configuration
 
     def _problems(self, path: str, file: CallerFile | None) -> Iterator[ProblemRecord]:
-        """At most one for a file: where it broke first."""
+        """Where a file broke first, and the names in it that lead nowhere."""
         if file is None:
             reason = self.around.unread.get(path)
             if reason is not None:
@@ -212,6 +212,8 @@ class Callers:
             start = min(file.problems).start
             message = "can't be read wholly, so builds that it starts may be missed, and no fix edits it"
             yield ProblemRecord(self.name(path), self._range(path, Span(start, start)), NOT_READ, message)
+        for each in file.loose_ends if file is not None else ():
+            yield ProblemRecord(self.name(path), self._range(path, each.span), NOT_READ, each.message)
 
     def _record(self, finding: CompanionFinding, seen: Counter[str]) -> FindingRecord:
         fixes = self._fixes(finding) if self.request.with_fixes and finding.silenced is None else ()

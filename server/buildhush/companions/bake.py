@@ -22,6 +22,7 @@ from buildhush.companions.callers import (
     CallerFile,
     CallerKind,
     InlineDockerfile,
+    LooseEnd,
     PassedArgument,
     PassedSecretUse,
     ReadText,
@@ -68,7 +69,7 @@ def read_bake(path: str, text: str, read_text: ReadText) -> CallerFile:
                 sources.append(found)
     reader = _Reader(own, tuple(sources))
     callers = tuple(reader.caller(name) for name in own.targets if not reader.is_abstract(name))
-    return CallerFile(path, text, callers, reads=reads, problems=own.problems)
+    return CallerFile(path, text, callers, reads=reads, problems=own.problems, loose_ends=tuple(reader.circles()))
 
 
 class _Target(Struct, frozen=True):
@@ -215,6 +216,29 @@ class _Reader:
             parents = [each.text for _, body, _ in reversed(merged) for each in scalars(body.get("inherits"))]
             pending += reversed(parents)
         return found
+
+    def circles(self) -> Iterator[LooseEnd]:
+        """The targets that inherit from themselves, which bake refuses; of each circle the first."""
+        circled: set[str] = set()
+        for name, target in self.own.targets.items():
+            members = self.circle(name)
+            if members and not members & circled:
+                yield LooseEnd(target.span, f"Target `{name}` inherits from itself in a circle")
+            circled |= members
+
+    def circle(self, name: str) -> set[str]:
+        """Whom a target that inherits from itself inherits from; nobody for one that does not."""
+        seen: set[str] = set()
+        pending = [name]
+        while pending:
+            current = pending.pop()
+            for _, body, _ in self.merged(current):
+                parents = [each.text for each in scalars(body.get("inherits"))]
+                if name in parents:
+                    return {name, *seen, *parents}
+                pending += [each for each in parents if each not in seen]
+                seen.update(parents)
+        return set()
 
     def inline(self, name: str, layers: list[_Layer], context: str | None) -> InlineDockerfile | None:
         """The Dockerfile of a target that has it in itself; without content when it is another file's."""

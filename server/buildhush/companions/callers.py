@@ -168,11 +168,18 @@ class Caller(Struct, frozen=True):
         return next((each for each in passed if secret_id == each.id or secret_id in each.aliases), None)
 
 
+class LooseEnd(Struct, frozen=True):
+    """A name that leads nowhere, so that what stands behind it is not seen. `message`: without a full stop."""
+
+    span: Span
+    message: str
+
+
 class CallerFile(Struct, frozen=True):
     """One file that was read. `secret_names`: secrets that it defines for its callers (compose's top level).
 
-    `reads`: other files
-    that it was read with. `problems`: where it could not be read.
+    `reads`: other files that it was read with. `problems`: where it could not be read. `loose_ends`: circles of
+    `extends` and `inherits`, and what they name that is not there.
     """
 
     path: str
@@ -181,3 +188,4 @@ class CallerFile(Struct, frozen=True):
     secret_names: tuple[PassedSecretUse, ...] = ()
     reads: tuple[str, ...] = ()
     problems: tuple[Span, ...] = ()
+    loose_ends: tuple[LooseEnd, ...] = ()

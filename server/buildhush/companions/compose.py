@@ -22,6 +22,7 @@ from buildhush.companions.callers import (
     CallerFile,
     CallerKind,
     InlineDockerfile,
+    LooseEnd,
     PassedArgument,
     PassedSecretUse,
     ReadText,
@@ -55,7 +56,8 @@ def read_compose(path: str, text: str, read_text: ReadText) -> CallerFile:
         return CallerFile(path, text, problems=parsed.problems)
     reader = _Reader(_Source(path, root), read_text)
     callers = [caller for pair in root.mapping("services").pairs if (caller := reader.caller(pair)) is not None]
-    return CallerFile(path, text, tuple(callers), tuple(_defined(root)), reader.reads, parsed.problems)
+    loose_ends = tuple(reader.loose_ends[span] for span in sorted(reader.loose_ends))
+    return CallerFile(path, text, tuple(callers), tuple(_defined(root)), reader.reads, parsed.problems, loose_ends)
 
 
 def interpolated(text: str) -> str | None:
@@ -113,6 +115,8 @@ class _Reader:
         self.read_text = read_text
         self.sources: dict[str, _Source | None] = {own.path: own}
         self.defined: dict[str, PassedSecretUse] | None = None
+        self.loose_ends: dict[Span, LooseEnd] = {}
+        self.circled: set[tuple[str, str]] = set()
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -207,12 +211,23 @@ class _Reader:
         """The `build` of a service and of those that it extends, in this file and others; nearest first."""
         found: list[_Layer] = []
         seen: set[tuple[str, str]] = set()
-        while (source.path, name) not in seen and len(seen) < _LONGEST_CHAIN:
+        named: tuple[_Source, Value] | None = None
+        while len(seen) < _LONGEST_CHAIN:
+            if (source.path, name) in seen:
+                if not self.circled & seen:
+                    self.lost(named, f"Service `{name}` extends itself in a circle")
+                self.circled |= seen
+                break
             seen.add((source.path, name))
+            if named is not None and source.root.mapping("services").get(name) is None:
+                self.lost(named, f"There is no service `{name}` in {os.path.basename(source.path)}")
+                break
             service = source.service(name)
             found.append(_Layer(name, source, service.get("build")))
             extends = service.get("extends")
             following = source
+            if extends is not None:
+                named = (source, extends)
             if isinstance(extends, Scalar):
                 name = extends.text
             elif isinstance(extends, Mapping) and (extended := extends.text("service")) is not None:
@@ -221,12 +236,19 @@ class _Reader:
                     file = interpolated(extends.text("file") or "$")
                     other = None if file is None else self.source(os.path.join(source.folder, file))
                     if other is None:
+                        if file is not None:
+                            self.lost(named, f"There is no file {file}, or it can't be read")
                         break
                     following = other
             else:
                 break
             source = following
         return found
+
+    def lost(self, named: tuple[_Source, Value] | None, message: str) -> None:
+        """Remembers what an `extends` of this file leads to, once."""
+        if named is not None and named[0] is self.own:
+            self.loose_ends.setdefault(named[1].span, LooseEnd(named[1].span, message))
 
     def setting(
         self, pair: Pair, mappings: list[tuple[_Layer, Mapping]], read: Callable[[Mapping], Setting | None]

@@ -232,6 +232,17 @@ class Companions:
         positions = self._server.positions(document)
         found = [self._item(document, positions, each) for each in self.findings(path)]
         unread = self._unread(path, document, positions)
+        file = self.index.file(path)
+        for loose in file.loose_ends if file is not None else ():
+            found.append(
+                {
+                    "range": _range(positions, loose.span),
+                    "severity": _SEVERITIES[Severity.INFORMATION],
+                    "code": "not-found",
+                    "source": "buildhush",
+                    "message": loose.message,
+                }
+            )
         return found if unread is None else [*found, unread]
 
     def _unread(self, path: str, document: Document, positions: Positions) -> dict[str, Any] | None:
