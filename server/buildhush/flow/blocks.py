@@ -19,7 +19,7 @@ from buildhush.flow.stage_state import StageState
 from buildhush.flow.step import Step
 from buildhush.text.spans import Span
 
-BLOCK = 48
+BLOCK = 32
 """Instructions in a block that is made anew; an edited one may grow to twice that."""
 
 T = TypeVar("T")

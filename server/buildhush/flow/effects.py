@@ -7,6 +7,7 @@ effect on the new state is the one that it had on the old.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 from msgspec import Struct, field
 
@@ -109,19 +110,40 @@ class Looks(Struct, frozen=True, eq=False):
         """Whether something that has changed is looked at."""
         if not self.names.isdisjoint(delta.names) or WHOLE_STATE in self.names:
             return True
-        return any(self._concern_path(path) for path in delta.paths)
-
-    def _concern_path(self, path: str) -> bool:
-        """Whether a path that is looked at is this one, lies below it or above it, or a glob covers it."""
-        if path in self.paths:
+        if not delta.paths:
+            return False
+        at_or_above, folders = _surroundings(delta.paths)
+        if not self.paths.isdisjoint(at_or_above) or self._lie_below(delta.paths, folders):
             return True
+        return any(
+            path.startswith(_literal_head(glob)) and covered_by(path, glob)
+            for glob in self.globs
+            for path in delta.paths
+        )
+
+    def _lie_below(self, paths: frozenset[str], folders: tuple[str, ...]) -> bool:
+        """Whether a path that is looked at lies below one of these."""
+        if len(self.paths) <= _FEW:
+            return any(asked.startswith(folders) for asked in self.paths)
         if not self._above:
             self._above.update(above for asked in self.paths for above in _folders_above(asked))
-        return (
-            path in self._above
-            or any(above in self.paths for above in _folders_above(path))
-            or any(covered_by(path, glob) for glob in self.globs)
-        )
+        return not self._above.isdisjoint(paths)
+
+
+_FEW = 16
+
+
+@lru_cache(maxsize=64)
+def _surroundings(paths: frozenset[str]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The paths and all folders above them; and the paths as folders, with a slash behind."""
+    above = frozenset(folder for path in paths for folder in _folders_above(path))
+    return paths | above, tuple(path if path.endswith("/") else path + "/" for path in paths)
+
+
+@lru_cache(maxsize=256)
+def _literal_head(glob: str) -> str:
+    """What every path that the glob covers begins with."""
+    return glob[: min(index for index in map(glob.find, "*?[") if index >= 0)]
 
 
 def together(many: Iterable[Looks]) -> Looks:
