@@ -16,14 +16,14 @@ from buildhush.text.source_map import MappedText
 from buildhush.text.spans import Span
 
 
-class Problem(Struct, frozen=True):
+class Problem(Struct, frozen=True, gc=False):
     """Something BuildKit would refuse, or that we could not read; `span` is relative to the node."""
 
     span: Span
     message: str
 
 
-class Word(Struct, frozen=True):
+class Word(Struct, frozen=True, gc=False):
     """One word of an instruction.
 
     `text` is the word as written with continuations removed (quotes and backslashes are kept, `${X}` is not expanded);
@@ -35,7 +35,7 @@ class Word(Struct, frozen=True):
     span: Span
 
 
-class Flag(Struct, frozen=True):
+class Flag(Struct, frozen=True, gc=False):
     """`--name=value` before the arguments; value is None for a bare `--name`."""
 
     name: str
@@ -46,7 +46,7 @@ class Flag(Struct, frozen=True):
     mapped_value: MappedText | None
 
 
-class Pair(Struct, frozen=True):
+class Pair(Struct, frozen=True, gc=False):
     """KEY=VALUE of ENV, LABEL and ARG: `value` is None for `ARG KEY`, `equals` False for the `ENV key value` form."""
 
     key: Word
@@ -55,7 +55,7 @@ class Pair(Struct, frozen=True):
     span: Span
 
 
-class Heredoc(Struct, frozen=True):
+class Heredoc(Struct, frozen=True, gc=False):
     """`<<NAME` … `NAME`.
 
     `body` is the text BuildKit hands on (tabs stripped for `<<-`), mapped to the node. `quoted`: the delimiter was
@@ -72,7 +72,7 @@ class Heredoc(Struct, frozen=True):
     end_span: Span
 
 
-class MountOption(Struct, frozen=True):
+class MountOption(Struct, frozen=True, gc=False):
     """One CSV field of `--mount=`; `key` in lower case, `value` None for a bare key. Spans are relative to the node."""
 
     key: str
@@ -82,7 +82,7 @@ class MountOption(Struct, frozen=True):
     value_span: Span | None
 
 
-class Mount(Struct, frozen=True):
+class Mount(Struct, frozen=True, gc=False):
     """One `--mount=` of a RUN with BuildKit's defaults filled in (FACTS section 3).
 
     `id`: secret: id, or source, or basename of target; ssh: "default"; cache: id or cleaned target. `target` is as
@@ -113,13 +113,13 @@ class Mount(Struct, frozen=True):
         return next((option for option in reversed(self.options) if option.key in keys), None)
 
 
-class Trivia(Struct, frozen=True, eq=False):
+class Trivia(Struct, frozen=True, eq=False, gc=False):
     """Blank lines, comments and parser directives between instructions, with their line ends."""
 
     text: str
 
 
-class Instruction(Struct, frozen=True, eq=False, kw_only=True):
+class Instruction(Struct, frozen=True, eq=False, kw_only=True, gc=False):
     """What every instruction has.
 
     `text`: exactly the document's characters, from the start of its first line to behind its last line end (heredoc
@@ -144,14 +144,14 @@ class Instruction(Struct, frozen=True, eq=False, kw_only=True):
         return next((flag for flag in reversed(self.flags) if flag.name == name), None)
 
 
-class From(Instruction, frozen=True, eq=False, kw_only=True):
+class From(Instruction, frozen=True, eq=False, kw_only=True, gc=False):
     """FROM: `image` as written (None when missing), `alias` behind AS; stage names compare in lower case."""
 
     image: Word | None
     alias: Word | None
 
 
-class Run(Instruction, frozen=True, eq=False, kw_only=True):
+class Run(Instruction, frozen=True, eq=False, kw_only=True, gc=False):
     """RUN.
 
     `exec_form`: the JSON array's strings, else None. `script`: the text that the shell gets: the arguments, followed
@@ -166,7 +166,7 @@ class Run(Instruction, frozen=True, eq=False, kw_only=True):
     interpreter: str | None
 
 
-class Copy(Instruction, frozen=True, eq=False, kw_only=True):
+class Copy(Instruction, frozen=True, eq=False, kw_only=True, gc=False):
     """COPY and ADD: `sources` without heredocs, `destination` None when missing. Heredoc sources: see `heredocs`."""
 
     sources: tuple[Word, ...]
@@ -174,13 +174,13 @@ class Copy(Instruction, frozen=True, eq=False, kw_only=True):
     from_stage: Word | None
 
 
-class Assignment(Instruction, frozen=True, eq=False, kw_only=True):
+class Assignment(Instruction, frozen=True, eq=False, kw_only=True, gc=False):
     """ARG, ENV and LABEL."""
 
     pairs: tuple[Pair, ...]
 
 
-class Command(Instruction, frozen=True, eq=False, kw_only=True):
+class Command(Instruction, frozen=True, eq=False, kw_only=True, gc=False):
     """CMD, ENTRYPOINT, SHELL, and HEALTHCHECK's CMD: `exec_form` the JSON strings or None for the shell form.
 
     `command`: the text of the shell form (for HEALTHCHECK behind CMD), mapped to the node; None for the exec form or
@@ -191,7 +191,7 @@ class Command(Instruction, frozen=True, eq=False, kw_only=True):
     command: MappedText | None
 
 
-class Onbuild(Instruction, frozen=True, eq=False, kw_only=True):
+class Onbuild(Instruction, frozen=True, eq=False, kw_only=True, gc=False):
     """ONBUILD: `trigger` is the instruction behind it, None when missing.
 
     The trigger's spans are relative to *this* node, so its `text` is this node's; it shares the heredocs, and its
@@ -201,7 +201,7 @@ class Onbuild(Instruction, frozen=True, eq=False, kw_only=True):
     trigger: Instruction | None
 
 
-class Simple(Instruction, frozen=True, eq=False, kw_only=True):
+class Simple(Instruction, frozen=True, eq=False, kw_only=True, gc=False):
     """USER, WORKDIR, EXPOSE, VOLUME, STOPSIGNAL, MAINTAINER and unknown instructions: just words."""
 
     words: tuple[Word, ...]
@@ -211,7 +211,7 @@ class Simple(Instruction, frozen=True, eq=False, kw_only=True):
 Node = Trivia | Instruction
 
 
-class Directive(Struct, frozen=True):
+class Directive(Struct, frozen=True, gc=False):
     """`# name=value` at the top of the file; spans are absolute."""
 
     name: str
@@ -227,7 +227,7 @@ _SPARE = 32
 """So many nodes of earlier versions, and one in sixteen more, may have a number, which keeps them in memory."""
 
 
-class Change(Struct, frozen=True):
+class Change(Struct, frozen=True, gc=False):
     """How a tree differs from the one before: from `first` on, `replaced` nodes of that became `count` of this."""
 
     first: int

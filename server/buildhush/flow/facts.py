@@ -18,7 +18,7 @@ from buildhush.shell import ir
 from buildhush.text.spans import Span
 
 
-class Place(Struct, frozen=True):
+class Place(Struct, frozen=True, gc=False):
     """A range inside an instruction; `span` is relative to the instruction's text."""
 
     node: Instruction
@@ -55,7 +55,7 @@ class Sink(str, Enum):
     PROVENANCE = "provenance"
 
 
-class Source(Struct, frozen=True):
+class Source(Struct, frozen=True, gc=False):
     """One secret. `name`: secret id, ARG/ENV name, file path, or the kind of a literal; never its value.
 
     `reason` says why it is held to be a secret, as half a sentence ("its name ends in TOKEN").
@@ -68,14 +68,14 @@ class Source(Struct, frozen=True):
     place: Place
 
 
-class Hop(Struct, frozen=True):
+class Hop(Struct, frozen=True, gc=False):
     """One step of a secret's way, for the trail."""
 
     place: Place
     message: str
 
 
-class Removal(Struct, frozen=True):
+class Removal(Struct, frozen=True, gc=False):
     """A later instruction that deletes the file. `span` covers the deleting command."""
 
     run: Run
@@ -83,7 +83,7 @@ class Removal(Struct, frozen=True):
     command: ir.Simple | None
 
 
-class ToolStore(Struct, frozen=True):
+class ToolStore(Struct, frozen=True, gc=False):
     """A command's own credential store: which command, which entry of the knowledge, the words that matched `{N}`."""
 
     command: str
@@ -99,7 +99,7 @@ class Area(str, Enum):
     CACHE = "cache"
 
 
-class FileWrite(Struct, frozen=True):
+class FileWrite(Struct, frozen=True, gc=False):
     """A file that holds the secret's bytes when a RUN succeeds.
 
     `path`: absolute, normalised; one made of an unknown variable keeps `$NAME` as written. `shown_path`: the path for
@@ -136,7 +136,7 @@ class FileWrite(Struct, frozen=True):
     key: str = ""
 
 
-class LogWrite(Struct, frozen=True):
+class LogWrite(Struct, frozen=True, gc=False):
     """A command whose output shows the secret in the build log.
 
     `how`: "prints" (echo, cat …), "trace" (set -x, bash -x), "verbose" (an option like curl -v), "environment"
@@ -153,14 +153,14 @@ class LogWrite(Struct, frozen=True):
     command: ir.Simple | None
 
 
-class Reader(Struct, frozen=True):
+class Reader(Struct, frozen=True, gc=False):
     """An instruction that reads an ARG or ENV variable: `places` are the references (empty: only its environment)."""
 
     node: Instruction
     places: tuple[Place, ...]
 
 
-class SecretVariable(Struct, frozen=True):
+class SecretVariable(Struct, frozen=True, gc=False):
     """An ARG or ENV that carries a secret.
 
     `stage` is None for an ARG before the first FROM that no stage redeclares. `pair`: the KEY[=VALUE]. `readers`: RUNs
@@ -182,7 +182,7 @@ class SecretVariable(Struct, frozen=True):
     global_declaration: Assignment | None
 
 
-class ConfigValue(Struct, frozen=True):
+class ConfigValue(Struct, frozen=True, gc=False):
     """A LABEL, CMD, ENTRYPOINT, HEALTHCHECK, EXPOSE … whose text in the image config holds the secret."""
 
     node: Instruction
@@ -193,7 +193,7 @@ class ConfigValue(Struct, frozen=True):
     sinks: tuple[Sink, ...]
 
 
-class LiteralSecret(Struct, frozen=True):
+class LiteralSecret(Struct, frozen=True, gc=False):
     """A credential written into the file itself; `kind` names its format ("GitHub token"), never the value."""
 
     node: Instruction
@@ -205,7 +205,7 @@ class LiteralSecret(Struct, frozen=True):
     certain: bool = True
 
 
-class CopiedSecret(Struct, frozen=True):
+class CopiedSecret(Struct, frozen=True, gc=False):
     """A COPY or ADD that brings a secret file of the build context into a layer.
 
     `path`: the source as written. `through`: secret files of the context that a folder source takes along (empty when
@@ -226,7 +226,7 @@ class CopiedSecret(Struct, frozen=True):
     trail: tuple[Hop, ...]
 
 
-class BoundSecret(Struct, frozen=True):
+class BoundSecret(Struct, frozen=True, gc=False):
     """A bind mount of a secret file of the build context."""
 
     run: Run
@@ -239,7 +239,7 @@ class BoundSecret(Struct, frozen=True):
     trail: tuple[Hop, ...]
 
 
-class StageCrossing(Struct, frozen=True):
+class StageCrossing(Struct, frozen=True, gc=False):
     """A COPY --from, a FROM or a `--mount=from=` write that carries a leak into an exported stage.
 
     `paths`: the tainted files that are carried, as they are called in the stage they come from, `origin_stage`.
@@ -257,7 +257,7 @@ class StageCrossing(Struct, frozen=True):
     trail: tuple[Hop, ...]
 
 
-class SecretMount(Struct, frozen=True):
+class SecretMount(Struct, frozen=True, gc=False):
     """A secret mount in use.
 
     `path`: absolute path of the file in the RUN, None when it only sets `mount.env`. `used`: a command of the RUN
@@ -273,7 +273,7 @@ class SecretMount(Struct, frozen=True):
     user: str | None
 
 
-class MountProblem(Struct, frozen=True):
+class MountProblem(Struct, frozen=True, gc=False):
     """A mount, or a read of a secret path, that can't work as it is written.
 
     `kind`: "grammar" (BuildKit refuses it), "no-such-mount" (a path read that no mount gives), "unreadable" (USER
@@ -288,7 +288,7 @@ class MountProblem(Struct, frozen=True):
     suggestion: str | None
 
 
-class TaintedWord(Struct, frozen=True):
+class TaintedWord(Struct, frozen=True, gc=False):
     """A variable or path that carries a secret, for semantic tokens and hovers: `what` is "variable" or "path"."""
 
     place: Place
@@ -296,7 +296,7 @@ class TaintedWord(Struct, frozen=True):
     source: Source
 
 
-class BuildSecret(Struct, frozen=True):
+class BuildSecret(Struct, frozen=True, gc=False):
     """A secret that a caller of `docker build` must pass, as a mount names it."""
 
     id: str

@@ -28,7 +28,7 @@ class Storage(Enum):
     DEVICE = "device"  # /dev/null and its like.
 
 
-class MountedPath(Struct, frozen=True):
+class MountedPath(Struct, frozen=True, gc=False):
     """One mount of the RUN: absolute target, storage, and for a secret its id, for a cache its id.
 
     `readable` is False for a secret file that the USER in force can't open (mode 0400, uid 0).
@@ -40,7 +40,7 @@ class MountedPath(Struct, frozen=True):
     readable: bool = True
 
 
-class InputVariable(Struct, frozen=True):
+class InputVariable(Struct, frozen=True, gc=False):
     """A variable that exists when the script starts; `text` None: not known. `root`: the secret that it carries."""
 
     name: str
@@ -48,14 +48,14 @@ class InputVariable(Struct, frozen=True):
     root: Root | None
 
 
-class InputFile(Struct, frozen=True):
+class InputFile(Struct, frozen=True, gc=False):
     """A file that holds a secret when the script starts (from an earlier instruction, a cache or a bind mount)."""
 
     path: str
     root: Root
 
 
-class ShellOptions(Struct, frozen=True):
+class ShellOptions(Struct, frozen=True, gc=False):
     """How the shell was started: SHELL, a heredoc's `#!` line, or the default /bin/sh.
 
     `is_posix`: a shell that is read here; PowerShell, cmd and other interpreters are opaque. `is_bash`: `$(< file)`

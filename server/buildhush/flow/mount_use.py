@@ -34,10 +34,12 @@ def mount_facts(
     mounts: list[SecretMount] = []
     problems: list[MountProblem] = []
     for mount in run.mounts:
-        problems += [
-            MountProblem(run, "grammar", Place(run, problem.span), problem.message, mount, _reordered(mount))
-            for problem in mount.problems
-        ]
+        if mount.problems:
+            reordered = _reordered(mount)
+            problems += [
+                MountProblem(run, "grammar", Place(run, problem.span), problem.message, mount, reordered)
+                for problem in mount.problems
+            ]
         if mount.type != "secret" or mount.id is None:
             continue
         path = view.resolved(expand(mount.target)) if mount.target is not None else None

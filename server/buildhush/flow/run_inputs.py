@@ -110,8 +110,9 @@ def run_inputs(
             mounted.append(MountedPath(target, Storage.DISCARDED, ""))
             for path, file in _bound(run, mount, target, expand, stage_files):
                 _add(extra, extra_inputs, path, file)
-    hides = tuple(mount.path for mount in mounted)
-    visible_files = tuple(file for file in files if not any(is_below(file.path, path) for path in hides))
+    hides = frozenset(mount.path for mount in mounted)
+    folders = tuple(path.rstrip("/") + "/" for path in hides)
+    visible_files = tuple([file for file in files if file.path not in hides and not file.path.startswith(folders)])
     inputs = RunInputs(
         state.folder,
         state.home,

@@ -15,7 +15,7 @@ from buildhush.flow.taint import Root, RootKind
 MAX_FOLLOWED = 40
 
 
-class StageVariable(Struct, frozen=True):
+class StageVariable(Struct, frozen=True, gc=False):
     """An ARG or ENV in force. `text`: its value as far as it is known. `secrets`: what it carries, with the trail.
 
     `is_argument`: an ARG, which ends with its stage. `node`, `pair`: the declaration.
@@ -36,7 +36,7 @@ class StageVariable(Struct, frozen=True):
         return InputVariable(self.name, self.text, root)
 
 
-class StageFile(Struct, frozen=True):
+class StageFile(Struct, frozen=True, gc=False):
     """A file in the stage's layers (or a cache) that holds secrets. `trail` ends where it was last written.
 
     `of_context`: it was copied from the build context, so its own COPY reports it.

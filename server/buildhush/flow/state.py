@@ -13,7 +13,7 @@ from buildhush.shell import ir
 from buildhush.text.spans import Span
 
 
-class WriteRecord(Struct, frozen=True):
+class WriteRecord(Struct, frozen=True, gc=False):
     """Which command put a secret into a file. Spans are in offsets of the script text.
 
     `via`: "redirect", "copy", "tool", "name" (the secret is part of the file's name), "edit" (changed in place).
@@ -35,7 +35,7 @@ class WriteRecord(Struct, frozen=True):
     is_side_effect: bool = False
 
 
-class FileEntry(Struct, frozen=True):
+class FileEntry(Struct, frozen=True, gc=False):
     """A file that may hold secrets; `record` is None for one that held them before the script began."""
 
     taints: Taints

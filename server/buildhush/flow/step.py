@@ -26,7 +26,7 @@ from buildhush.flow.stage_state import StageFile
 from buildhush.flow.summary import RunSummary
 
 
-class Declared(Struct, frozen=True):
+class Declared(Struct, frozen=True, gc=False):
     """An ARG or ENV pair that carries a secret, before its readers are known."""
 
     node: Assignment
@@ -40,7 +40,7 @@ class Declared(Struct, frozen=True):
     in_onbuild: bool
 
 
-class Step(Struct, frozen=True):
+class Step(Struct, frozen=True, gc=False):
     """What one instruction contributes. Sinks and later removals are filled in when the whole file is known."""
 
     effect: Effect = NO_EFFECT

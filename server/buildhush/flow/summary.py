@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from operator import itemgetter
 
 from msgspec import Struct
 
@@ -79,7 +80,7 @@ _READS_NOTHING = frozenset(
 )
 
 
-class TaintedFile(Struct, frozen=True):
+class TaintedFile(Struct, frozen=True, gc=False):
     """A file of the stage or of a cache that holds a secret when the RUN has succeeded. Spans in script offsets."""
 
     path: str
@@ -91,7 +92,7 @@ class TaintedFile(Struct, frozen=True):
     temporary_variable: str | None
 
 
-class RunSummary(Struct, frozen=True):
+class RunSummary(Struct, frozen=True, gc=False):
     """What one RUN does with secrets. All spans are in offsets of the RUN's script text (exec form: of the node).
 
     `removed`: input files that are gone on every path on which it succeeds, with the span of the deleting command.
@@ -211,7 +212,8 @@ def _collect(machine: Interpreter, final: State | None) -> RunSummary:
     evidence, inputs = machine.evidence, machine.inputs
     files: list[TaintedFile] = []
     if final is not None:
-        for path, entry in sorted(final.files.items()):
+        written = [(path, entry) for path, entry in final.files.items() if entry.record is not None]
+        for path, entry in sorted(written, key=itemgetter(0)):
             record = entry.record
             if record is None or record.via == "substitution":
                 continue

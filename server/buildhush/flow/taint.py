@@ -23,21 +23,21 @@ class RootKind(Enum):
     FILE = "file"  # A file that held a secret when the RUN began; `name` is its key in the build's file table.
 
 
-class Root(Struct, frozen=True):
+class Root(Struct, frozen=True, gc=False):
     """The start of a taint, by name: what it means is looked up where the RUN stands, so summaries can be reused."""
 
     kind: RootKind
     name: str
 
 
-class Step(Struct, frozen=True):
+class Step(Struct, frozen=True, gc=False):
     """One hop inside a script; `span` in offsets of the script text."""
 
     span: Span
     message: str
 
 
-class Taint(Struct, frozen=True):
+class Taint(Struct, frozen=True, gc=False):
     """One secret in one value."""
 
     root: Root
@@ -78,7 +78,7 @@ def union(many: Iterable[Taints]) -> Taints:
     return result
 
 
-class Value(Struct, frozen=True):
+class Value(Struct, frozen=True, gc=False):
     """An abstract string: symbolic text and the secrets in it.
 
     `text` holds known characters, and a symbol (`flow.symbols`) for every part that is not known, so that the same

@@ -9,7 +9,7 @@ from msgspec import Struct
 from buildhush.text.spans import Span
 
 
-class MappedText(Struct, frozen=True):
+class MappedText(Struct, frozen=True, gc=False):
     """A text joined from pieces of another text ("the source").
 
     `joined_starts[i]` is the offset in `text` where piece i begins, `source_starts[i]` the offset in the source

@@ -8,7 +8,7 @@ from itertools import pairwise
 from msgspec import Struct
 
 
-class Span(Struct, frozen=True, order=True):
+class Span(Struct, frozen=True, order=True, gc=False):
     """A half-open range of 0-based code-point offsets: `start` is inside, `end` is not."""
 
     start: int
@@ -27,7 +27,7 @@ class Span(Struct, frozen=True, order=True):
         return self.start < other.end and other.start < self.end
 
 
-class Edit(Struct, frozen=True, order=True):
+class Edit(Struct, frozen=True, order=True, gc=False):
     """Replace the characters of `span` with `text`; an empty span inserts."""
 
     span: Span
