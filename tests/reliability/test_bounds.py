@@ -14,23 +14,10 @@ MEMORY = 600 * 1024 * 1024
 """Bytes of address space; the interpreter and the libraries take 150 MB of it."""
 
 SECONDS = 1.0
-# FIXME: these take longer than they should; their cost grows with the number of files that are followed.
-SLOW = {
-    "5,000 RUNs that write files": 10.0,
-    "10,000 build arguments": 20.0,
-    "a case of 5,000": 4.0,
-    "20,000 alternating and or": 3.0,
-    "a RUN of 10,000 lines with a secret": 3.0,
-    "a heredoc of 10,000 lines": 3.0,
-    "a RUN that writes 5,000 files": 4.0,
-    "10,000 mount options": 3.0,
-    "2,000 arguments that a RUN reads": 3.0,
-    "10,000 pairs in one ENV": 3.0,
-}
 REFUSED = {"binary": "not-text", "5 MB": "too-large"}
 
 _CHILD = """
-import json, sys, time
+import gc, json, sys, time
 sys.path.insert(0, sys.argv[2])
 from tests.reliability.hostile import HOSTILE
 from buildhush.engine import analyze, fixes
@@ -38,6 +25,8 @@ from buildhush.text.spans import insertion
 
 analyze("FROM a\\nARG TOKEN\\nRUN --mount=type=secret,id=a cat /run/secrets/a > /x && echo $TOKEN\\n")
 text = HOSTILE[sys.argv[1]]()
+gc.freeze()
+gc.set_threshold(20_000, 20, 20)  # As in the server.
 began = time.process_time()
 first = analyze(text)
 analysed = time.process_time()
@@ -76,7 +65,7 @@ def test_a_hostile_file(name: str) -> None:
     assert found["internal"] == []
     if name in REFUSED:
         assert found["problems"] == [REFUSED[name]]
-    assert max(found["first"], found["edit"]) < SLOW.get(name, SECONDS), found  # type: ignore[type-var, operator]
+    assert max(found["first"], found["edit"]) < SECONDS, found  # type: ignore[type-var, operator]
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from buildhush.flow.expansion import ANY_VARIABLE, Expander, Operand
-from buildhush.flow.inputs import RunInputs, Storage
+from buildhush.flow.inputs import InputFile, RunInputs, Storage
 from buildhush.flow.machine import (
     LOG,
     NULL,
@@ -133,8 +133,7 @@ class Interpreter:
                 root = Root(RootKind.MOUNT if mount.readable else RootKind.UNREADABLE, mount.name)
                 state.files[mount.path] = FileEntry(frozenset([Taint(root)]), None)
         state.texts.update(self.inputs.scripts)
-        for file in self.inputs.files:
-            state.files[file.path] = FileEntry(frozenset([Taint(file.root)]), None)
+        state.files.update(_entries(self.inputs.files))
         return state
 
     # Control flow
@@ -742,6 +741,21 @@ def _leave_subshell(before: State, after: State | None) -> State | None:
     result.files, result.links, result.removed = after.files, after.links, after.removed
     result.texts = after.texts
     return result
+
+
+def _entries(files: tuple[InputFile, ...]) -> Mapping[str, FileEntry]:
+    """The entries of a RUN's input files, remembered for the last tuple of them: many RUNs share one."""
+    if not files:
+        return {}
+    known = _LAST_ENTRIES.get(id(files))
+    if known is None or known[0] is not files:
+        _LAST_ENTRIES.clear()
+        known = (files, {file.path: FileEntry(frozenset([Taint(file.root)]), None) for file in files})
+        _LAST_ENTRIES[id(files)] = known
+    return known[1]
+
+
+_LAST_ENTRIES: dict[int, tuple[tuple[InputFile, ...], Mapping[str, FileEntry]]] = {}
 
 
 def _waits(commands: tuple[ir.Node, ...]) -> bool:

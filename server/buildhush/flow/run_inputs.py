@@ -112,7 +112,9 @@ def run_inputs(
                 _add(extra, extra_inputs, path, file)
     hides = frozenset(mount.path for mount in mounted)
     folders = tuple(path.rstrip("/") + "/" for path in hides)
-    visible_files = tuple([file for file in files if file.path not in hides and not file.path.startswith(folders)])
+    visible = tuple([file for file in files if file.path not in hides and not file.path.startswith(folders)])
+    # The same tuple where nothing is hidden, so that what is worked out for it is worked out once.
+    visible = files if len(visible) == len(files) else visible
     inputs = RunInputs(
         state.folder,
         state.home,
@@ -120,7 +122,7 @@ def run_inputs(
         tuple(mounted),
         state.variables,
         variables,
-        (*visible_files, *extra_inputs),
+        (*visible, *extra_inputs) if extra_inputs else visible,
         state.scripts,
     )
     return inputs, Origins(run, view, secrets, environment, {**state.files, **extra} if extra else state.files)
