@@ -82,6 +82,18 @@ CASES: dict[str, dict[str, str]] = {
         "compose.yaml": "services: {web: {build: {context: ., secrets: [«tok»]}}}\nsecrets: {«tok»: {file: x}}\n",
         "compose.override.yaml": "services: {web: {build: {args: {X: 1}}}}\n",
     },
+    "commands that build what other files describe": {
+        "Dockerfile": "FROM a AS one\nRUN --mount=type=secret,id=«tok» x\nARG TOK\n",
+        "compose.yaml": (
+            "services: {a: {build: {context: ., target: one, secrets: [«tok»]}}}\nsecrets: {«tok»: {file: x}}\n"
+        ),
+        "build.sh": "docker compose build\ndocker buildx bake a --set a.args.TOK=2\n",
+    },
+    "a stage of what other files describe": {
+        "Dockerfile": "FROM a AS «one»\nFROM «one»\n",
+        "compose.yaml": "services: {a: {build: {context: ., target: «one»}}}\n",
+        "build.sh": "docker compose build\n",
+    },
     "two services of one file and an unrelated one": {
         "a/Dockerfile": MOUNT,
         "b/Dockerfile": PLAIN_MOUNT,

@@ -258,6 +258,12 @@ def called(caller: Caller, kind: str) -> tuple[str, ...]:
 
 
 def _items(companions: Companions, caller: Caller, kind: str) -> Iterator[_Item]:
+    """What is written of it. For a command that builds what a compose or bake file says, that file's callers tell."""
+    described = caller.kind in (CallerKind.COMPOSE, CallerKind.BAKE)
+    yield from (each for each in _all_items(companions, caller, kind) if described or each.path == caller.file)
+
+
+def _all_items(companions: Companions, caller: Caller, kind: str) -> Iterator[_Item]:
     if kind == SECRET:
         for secret in (*caller.secrets, *caller.inherited_secrets):
             path = secret.written_in or caller.file
