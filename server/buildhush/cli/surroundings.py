@@ -38,7 +38,7 @@ class Surroundings:
         self.texts: dict[str, str] = {}
         self.unread: dict[str, str] = {}
         self._above = above
-        self.index = CallerIndex(roots, self._text)
+        self.index = CallerIndex(roots, self._text, (os.getcwd(),))
 
     def names(self, path: str) -> bool:
         """Whether a file was named, or lies below a folder that was."""

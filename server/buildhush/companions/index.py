@@ -53,13 +53,18 @@ class Progress(Struct, frozen=True):
 
 
 class CallerIndex:
-    """The callers of a workspace. Not safe to use from several threads at once."""
+    """The callers of a workspace. Not safe to use from several threads at once.
 
-    def __init__(self, roots: tuple[str, ...] = (), read_text: ReadText | None = None) -> None:
+    `roots`: the folders that are looked through. `readable`: others whose files may be read when a caller names them.
+    """
+
+    def __init__(
+        self, roots: tuple[str, ...] = (), read_text: ReadText | None = None, readable: tuple[str, ...] = ()
+    ) -> None:
         self.roots = tuple(os.path.abspath(root) for root in roots)
         self._read_text = read_text or self.read_disk
         self._reads_only_the_disk = read_text is None
-        self._real_roots = tuple(map(os.path.realpath, self.roots))
+        self._readable = tuple(map(os.path.realpath, (*self.roots, *readable)))
         self._files: dict[str, CallerFile] = {}
         self._links: dict[str, tuple[LinkedCaller, ...]] = {}
         """By companion file."""
@@ -184,13 +189,13 @@ class CallerIndex:
         return self._files.get(os.path.abspath(path))
 
     def read_disk(self, path: str) -> str | None:
-        """As `read_file`; None also for what does not lie in a root, be it by its path or behind a link.
+        """As `read_file`; None also for what does not lie in the workspace, be it by its path or behind a link.
 
         A caller can name any path: a compose file that came with somebody's repository must not have us read
         what is none of its business.
         """
         real = os.path.realpath(path)
-        inside = any(real.startswith(root.rstrip(os.sep) + os.sep) for root in self._real_roots)
+        inside = any(real.startswith(root.rstrip(os.sep) + os.sep) for root in self._readable)
         return read_file(real) if inside else None
 
     def text_of(self, path: str) -> str | None:
