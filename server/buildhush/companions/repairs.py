@@ -223,8 +223,9 @@ def _holds(
     ids = {passed.id for passed in passes}
     arguments = {passed.replaces_argument for passed in passes}
     besides, before = _passed_besides(after, ids, arguments), _passed_besides(file, ids, arguments)
-    # A layer that held nothing but the argument goes with it.
-    if [each for each in before if each in besides or any(each[1:])] != besides:
+    # A service of which the file said nothing but the argument goes with it; another file says the rest.
+    layers = {caller.key for caller in file.callers if caller.kind is CallerKind.COMPOSE and caller.build_args}
+    if [each for each in before if each in besides or any(each[1:]) or each[0] not in layers] != besides:
         return False
     keys = {caller.key for caller in callers}
     repaired = tuple(caller for caller in after.callers if caller.key in keys)
