@@ -1,19 +1,21 @@
-// Makes the VSIX for one platform: node scripts/package.mjs [linux-x64]. PYTHON names the Python whose pip fetches wheels.
+// Makes the VSIX of each platform named: node scripts/package.mjs [linux-x64 …]. PYTHON names the Python whose pip fetches wheels.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
 
-const target = process.argv[2] ?? 'linux-x64';
+const targets = process.argv.length > 2 ? process.argv.slice(2) : ['linux-x64'];
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
-const vsix = `dist/buildhush-${target}-${version}.vsix`;
 
-run(process.env.PYTHON ?? 'python3', ['scripts/bundle_server.py', '--target', target]);
 run(process.execPath, ['scripts/build.mjs']);
 mkdirSync('dist', { recursive: true });
-run(process.execPath, [
-  'node_modules/@vscode/vsce/vsce', 'package', '--target', target, '--no-dependencies', '--allow-missing-repository',
-  '--no-rewrite-relative-links', '--out', vsix,
-]);
-console.log(`vscode-client/${vsix}: ${(statSync(vsix).size / 1e6).toFixed(1)} MB`);
+for (const target of targets) {
+  const vsix = `dist/buildhush-${target}-${version}.vsix`;
+  run(process.env.PYTHON ?? 'python3', ['scripts/bundle_server.py', '--target', target]);
+  run(process.execPath, [
+    'node_modules/@vscode/vsce/vsce', 'package', '--target', target, '--no-dependencies', '--allow-missing-repository',
+    '--no-rewrite-relative-links', '--out', vsix,
+  ]);
+  console.log(`vscode-client/${vsix}: ${(statSync(vsix).size / 1e6).toFixed(1)} MB`);
+}
 
 function run(command, args) {
   const { status, error } = spawnSync(command, args, { stdio: 'inherit' });
