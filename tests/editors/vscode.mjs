@@ -463,19 +463,22 @@ const SEPARATE = {
     },
   },
 
-  'two folders have their own configurations, and the Python extension its interpreter': {
+  'folders of one workspace have their own configurations, and the Python extension its interpreter': {
     async options() {
       return {
-        folders: ['one', 'two'], withPython: true,
+        folders: ['one', 'two', 'three'], withPython: true,
         files: {
           'one/Dockerfile': ARGUMENT, 'one/.buildhush.toml': 'ignore = ["secret-in-arg"]\n',
           'two/Dockerfile': ARGUMENT, 'two/.buildhush.toml': 'severity = { secret-in-arg = "warning" }\n',
+          'three/Dockerfile': ARGUMENT, 'three/.vscode/settings.json': '{ "buildhush.severity": { "secret-in-arg": "information" } }',
         },
       };
     },
     async run(window) {
       await window.open('two/Dockerfile', 'Dockerfile two, ');
       await window.marked('two/Dockerfile', true, 'warning');
+      await window.open('three/Dockerfile', 'Dockerfile three, ');
+      await window.marked('three/Dockerfile', true, 'info');
       await window.open('one/Dockerfile', 'Dockerfile one, ');
       await window.page.locator('.statusbar-item[aria-label*="No leak found in this file"]').waitFor();
       assert.equal(await window.squiggles('one/Dockerfile').count(), 0);
