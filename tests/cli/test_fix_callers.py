@@ -302,3 +302,37 @@ def test_a_dockerfile_inside_a_compose_file(run: Run, folder: Path) -> None:
     assert "      secrets:\n        - npm_token\n" in after
     assert "args" not in after
     assert run("fix").err == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("compose.yaml", "services:\n  web:\n    build: app\n", "    file: app/id_rsa\n"),
+        ("deploy/compose.yaml", "services:\n  web:\n    build: ../app\n", "    file: ../app/id_rsa\n"),
+        ("docker-bake.hcl", 'target "a" {\n  context = "app"\n}\n', '"type=file,id=id_rsa,src=app/id_rsa"'),
+        ("build.sh", "docker build app\n", "--secret id=id_rsa,src=app/id_rsa app\n"),
+        ("app/build.sh", 'cd "$(dirname "$0")"\ndocker build .\n', "--secret id=id_rsa,src=id_rsa .\n"),
+        (
+            ".github/workflows/a.yml",
+            "jobs:\n  a:\n    steps:\n      - uses: docker/build-push-action@v6\n        with: {context: app}\n"[
+                :-1
+            ].replace("{context: app}", "\n          context: app\n"),
+            "            id_rsa=app/id_rsa\n",
+        ),
+    ],
+    ids=lambda value: value if value[-3:] in ("yml", "aml", "hcl", ".sh") else "",
+)
+def test_a_secrets_file_is_named_as_seen_from_the_caller(
+    name: str, text: str, expected: str, run: Run, folder: Path
+) -> None:
+    write(folder, {"app/Dockerfile": "FROM alpine\nCOPY id_rsa /root/.ssh/id_rsa\nRUN git clone git@x:y\n"})
+    write(folder, {"app/id_rsa": "x", name: text})
+    run("fix", "--unsafe")
+    assert expected in texts(folder)[name]
+
+
+def test_a_secrets_file_of_a_context_that_cannot_be_told_is_passed_by_hand(run: Run, folder: Path) -> None:
+    write(folder, {"Dockerfile": "FROM alpine\nCOPY id_rsa /root/.ssh/id_rsa\nRUN git clone git@x:y\n", "id_rsa": "x"})
+    write(folder, {"build.sh": "docker build -f Dockerfile - < context.tar\n"})
+    outcome = run("fix", "--unsafe")
+    assert "build.sh:1: by hand: `docker build` must pass --secret id=id_rsa,src=id_rsa" in outcome.err

@@ -133,6 +133,8 @@ class Repairs:
         self._request = request
         self._allowed = allowed
         self._rules = rules
+        self._asked: set[tuple[str, str]] = set()
+        """(Dockerfile, id) of each secret that its callers were asked to pass, from where it really comes."""
 
     def of_dockerfile(self, target: Target) -> tuple[Analysis, Step]:
         """Applies the first allowed fix of each finding, one after the other, until nothing changes.
@@ -163,6 +165,7 @@ class Repairs:
         done = tuple(Applied(path, rule_id, fix.title, fix.safety, fix.note) for rule_id, fix in applied)
         secrets = tuple(dict.fromkeys(secret for _, fix in applied for secret in fix.passes))
         passes = (Passes(path, secrets),) if secrets else ()
+        self._asked |= {(path, each.id) for each in secrets}
         if target.data is not None:
             return analysis, Step({}, done, (), passes)
         edited, texts = self._carried(path, secrets, beside)
@@ -264,6 +267,8 @@ class Repairs:
     def _caller_steps(self, callers: Callers, seen: set[tuple[object, ...]]) -> Iterator[Step]:
         for finding in callers.findings():
             if self._rules is not None and finding.rule not in self._rules:
+                continue
+            if finding.caller is None and finding.source and (finding.file, finding.source[1]) in self._asked:
                 continue
             for fix in callers.fixes(finding):
                 texts = {}

@@ -66,7 +66,8 @@ class CommandLine(Struct, frozen=True):
 
     `first`: where an assignment can stand in front of it; `after_verb`: behind `build`. `arguments` and `secrets`:
     (name or id, start of the option's first word, end of its last word, end of the word in front). `delegates`: another
-    file describes the build, and only that one can pass a secret.
+    file describes the build, and only that one can pass a secret. `context`: as written, relative to where the command
+    runs, None when it is no folder of this machine.
     """
 
     script: MappedText
@@ -75,6 +76,7 @@ class CommandLine(Struct, frozen=True):
     arguments: tuple[tuple[str, int, int, int], ...]
     elevated: bool
     delegates: bool = False
+    context: str | None = None
 
 
 def build_callers(script: MappedText, place: ScriptPlace) -> Iterator[Caller]:
@@ -248,7 +250,7 @@ def _caller(
     start, stop = words[0].span.start, words[-1].span.end
     elevated = any(word.constant == "sudo" for word in words[:verb])
     after_verb = words[verb].span.end
-    site = CommandLine(script, start, after_verb, tuple(spans), elevated, program != "build")
+    site = CommandLine(script, start, after_verb, tuple(spans), elevated, program != "build", _local(positional))
     places = _places(folders or (), positional, found) if program == "build" else ()
     target, inherited = found.get("target"), ()  # type: str | None, tuple[PassedSecretUse, ...]
     if program != "build":
@@ -369,14 +371,27 @@ def _known(text: str) -> str | None:
     return None if "$" in text or "`" in text or _PLACEHOLDER in text else text
 
 
+def _context(positional: list[str | None]) -> str | None:
+    contexts = [_known(each) for each in positional if each is not None]
+    return next((each for each in reversed(contexts) if each is not None), None)
+
+
+def _is_remote(context: str | None) -> bool:
+    return context is not None and ("://" in context or context.startswith("git@"))
+
+
+def _local(positional: list[str | None]) -> str | None:
+    """The context when it is a folder of this machine, as written."""
+    context = _context(positional)
+    return None if context == "-" or _is_remote(context) else context
+
+
 def _places(
     folders: tuple[str, ...], positional: list[str | None], found: dict[str, str | None]
 ) -> tuple[BuildPlace, ...]:
-    contexts = [_known(each) for each in positional if each is not None]
-    context = next((each for each in reversed(contexts) if each is not None), None)
-    if context is not None and ("://" in context or context.startswith("git@")):
+    if _is_remote(_context(positional)):
         return ()
-    local = context if context not in (None, "-") else None
+    local = _local(positional)
     if "file" in found and (found["file"] is None or found["file"] == "-"):
         return ()
     if "file" not in found and local is None:

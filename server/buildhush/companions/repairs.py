@@ -22,6 +22,7 @@ from buildhush.companions.index import CallerIndex
 from buildhush.companions.inline import placed
 from buildhush.companions.readers import kind_of, read_caller_file
 from buildhush.companions.values import Mapping, Null, Pair, Scalar, Sequence
+from buildhush.companions.workflows import repository_of
 from buildhush.companions.yaml_reader import read_yaml
 from buildhush.rules.api import PassedSecret
 from buildhush.text.spans import Edit, Span, apply, insertion
@@ -290,6 +291,8 @@ class _Repair:
         if caller is None:
             return
         task = self.task(caller, passed, together)
+        if passed.file is not None and task.file is None:
+            return  # It can't be told where the caller has the file.
         original = self.text
         for _ in range(_MOST_STEPS):
             caller = self.caller(before.key)
@@ -319,7 +322,24 @@ class _Repair:
                 self.notes.append(
                     f"The value of `{argument.name}` stood in the file: rotate it, and set the environment variable"
                 )
-        return _Task(passed, environment, passed.file, argument, value, self.may_remove(argument, caller, together))
+        return _Task(
+            passed, environment, self.file(caller, passed), argument, value, self.may_remove(argument, caller, together)
+        )
+
+    def file(self, caller: Caller, passed: PassedSecret) -> str | None:
+        """A secret's file as the caller must write it; the Dockerfile names it in the build context."""
+        if passed.file is None or os.path.isabs(passed.file):
+            return passed.file
+        if isinstance(caller.site, CommandLine):
+            within = caller.site.context
+        elif caller.context is None:
+            within = None
+        else:
+            base = os.path.dirname(self.path)
+            if caller.kind is CallerKind.WORKFLOW_ACTION:
+                base = repository_of(self.path) if "/.github/" in self.path.replace("\\", "/") else self.root or base
+            within = os.path.relpath(caller.context, base)
+        return None if within is None else os.path.normpath(os.path.join(within, passed.file)).replace(os.sep, "/")
 
     def may_remove(self, argument: PassedArgument | None, caller: Caller, together: tuple[Caller, ...]) -> bool:
         """An argument that others use goes only when all of them are repaired."""
