@@ -12,29 +12,27 @@ from collections.abc import Callable, Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from buildhush.flow import control, redirects
 from buildhush.flow.expansion import ANY_VARIABLE, Expander, Operand
 from buildhush.flow.inputs import InputFile, RunInputs, Storage
 from buildhush.flow.machine import (
     LOG,
-    NULL,
     Capture,
     Context,
     Evidence,
     Files,
     FileTarget,
     Frame,
-    InputTarget,
     LogRecord,
     LogTarget,
     LoopFrame,
     Nesting,
-    NullTarget,
     Outcome,
     Target,
 )
 from buildhush.flow.state import FileEntry, State, WriteRecord, join
-from buildhush.flow.symbols import bounded, display, is_known, is_made_by_mktemp, symbol, temporary_symbol
-from buildhush.flow.taint import CLEAN, Root, RootKind, Step, Taint, Taints, Value, through, union
+from buildhush.flow.symbols import bounded, display, is_known, is_made_by_mktemp, temporary_symbol
+from buildhush.flow.taint import Root, RootKind, Taint, Taints, Value, through, union
 from buildhush.flow.variables import Variables
 from buildhush.knowledge.commands import CommandKnowledge
 from buildhush.shell import ir
@@ -44,15 +42,6 @@ from buildhush.text.spans import Span
 MAX_COMMANDS = 20_000
 MAX_DEPTH = 60
 MAX_KNOWN_TEXT = 20_000
-_LOOP_WORDS = 16
-LOG_PATHS = {
-    "/dev/stdout": 1,
-    "/dev/fd/1": 1,
-    "/proc/self/fd/1": 1,
-    "/dev/stderr": 2,
-    "/dev/fd/2": 2,
-    "/proc/self/fd/2": 2,
-}
 
 
 class Call(Struct, frozen=True):
@@ -145,28 +134,28 @@ class Interpreter:
             return Outcome(state, state)
         if isinstance(node, ir.Simple):
             self._budget -= 1
-            return self._after(self._simple(node, state, context), context)
+            return self.after(self._simple(node, state, context), context)
         if isinstance(node, ir.AndOr):
-            return self._and_or(node, state, context)
+            return control.and_or(self, node, state, context)
         if isinstance(node, ir.Sequence):
-            return self._sequence(node, state, context)
+            return control.sequence(self, node, state, context)
         context = replace(context, depth=context.depth + 1)
         if isinstance(node, ir.Pipeline):
-            return self._after(self._pipeline(node, state, context), context)
+            return self.after(control.pipeline(self, node, state, context), context)
         if isinstance(node, ir.If):
-            return self._if(node, state, context)
+            return control.conditional(self, node, state, context)
         if isinstance(node, ir.For):
-            return self._for(node, state, context)
+            return control.for_loop(self, node, state, context)
         if isinstance(node, ir.While):
-            return self._while(node, state, context)
+            return control.while_loop(self, node, state, context)
         if isinstance(node, ir.Case):
-            return self._case(node, state, context)
+            return control.case(self, node, state, context)
         if isinstance(node, ir.Group):
             if not node.subshell:
                 return self.execute(node.body, state, context)
-            return self._after(self._subshell(node.body, state, context), context)
+            return self.after(self.subshell(node.body, state, context), context)
         if isinstance(node, ir.Redirected):
-            inner = self.redirected(node.redirects, state, context, None)
+            inner = redirects.redirected(self, node.redirects, state, context, None)
             return Outcome(None, state) if inner is None else self.execute(node.command, state, inner)
         if isinstance(node, ir.Function):
             state.functions[node.name] = node.body
@@ -177,7 +166,7 @@ class Interpreter:
                     tested = self.expander.value(word, state, context)
                     self.evidence.paths_tested.add(self.files.path(tested.text, state))
                 self._trace(self.expander.value(word, state, context), word.span, state, context, None)
-            return self._after(Outcome(state, state), context)
+            return self.after(Outcome(state, state), context)
         for name in node.variables:
             value = state.variables.get(name)
             if value is not None and value.taints:
@@ -185,7 +174,7 @@ class Interpreter:
         self.evidence.opaque = True
         return Outcome(state, state)
 
-    def _after(self, outcome: Outcome, context: Context) -> Outcome:
+    def after(self, outcome: Outcome, context: Context) -> Outcome:
         """What errexit makes of a failure: outside of conditions the shell ends there."""
         if outcome.fail is None or context.conditional or not outcome.fail.errexit:
             return outcome
@@ -193,84 +182,8 @@ class Interpreter:
         context.frame.failed.append(failed)
         return Outcome(outcome.ok, None)
 
-    def _and_or(self, node: ir.AndOr, state: State, context: Context) -> Outcome:
-        # Left-nested chains can be thousands of commands long, so the left spine is walked, not recursed into.
-        chain: list[tuple[str, ir.Node]] = []
-        first: ir.Node = node
-        while isinstance(first, ir.AndOr):
-            chain.append((first.operator, first.right))
-            first = first.left
-        conditional = replace(context, conditional=True)
-        outcome = self.execute(first, state, conditional)
-        for position, (operator, right) in enumerate(reversed(chain)):
-            inner = context if position == len(chain) - 1 else conditional
-            enter, skip = (outcome.ok, outcome.fail) if operator == "&&" else (outcome.fail, outcome.ok)
-            if enter is None:
-                continue
-            if enter is skip:
-                enter = enter.copy()
-            result = self.execute(right, enter, inner)
-            if operator == "&&":
-                outcome = Outcome(result.ok, join([skip, result.fail]))
-            else:
-                outcome = Outcome(join([skip, result.ok]), result.fail)
-        return outcome
-
-    def _sequence(self, node: ir.Sequence, state: State, context: Context) -> Outcome:
-        outcome = Outcome(state, None)
-        for position, (command, background) in enumerate(zip(node.commands, node.background, strict=True)):
-            current = join([outcome.ok, outcome.fail])
-            if current is None:
-                return Outcome(None, None)
-            if background and not _waits(node.commands[position + 1 :]):
-                done = self._subshell(command, current.copy(), replace(context, input=CLEAN))
-                outcome = Outcome(join([current, done.ok, done.fail]), None)
-            else:
-                outcome = self.execute(command, current, context)
-        return outcome
-
-    def _pipeline(self, node: ir.Pipeline, state: State, context: Context) -> Outcome:
-        if len(node.commands) == 1:
-            inner = replace(context, conditional=True) if node.negated else context
-            outcome = self.execute(node.commands[0], state, inner)
-            return Outcome(outcome.fail, outcome.ok) if node.negated else outcome
-        flowing = context
-        failed_early: list[State | None] = []
-        current: State | None = state
-        for position, command in enumerate(node.commands):
-            if current is None:
-                return Outcome(None, None)
-            last = position == len(node.commands) - 1
-            inner = replace(
-                context,
-                input=flowing.input,
-                input_text=flowing.input_text,
-                input_names=flowing.input_names,
-                conditional=True,
-            )
-            capture = Capture()
-            if not last:
-                inner = inner.with_output(1, capture)
-            outcome = self._subshell(command, current, inner)
-            if last:
-                if state.pipefail and failed_early:
-                    outcome = Outcome(outcome.ok, join([outcome.fail, *failed_early]))
-                return Outcome(outcome.fail, outcome.ok) if node.negated else outcome
-            if state.pipefail:
-                current = outcome.ok
-                failed_early.append(outcome.fail)
-            else:
-                current = join([outcome.ok, outcome.fail])
-            texts = [text for text in capture.texts if text is not None]
-            flowing = replace(
-                context,
-                input=capture.taints,
-                input_text="\n".join(texts) if texts and len(texts) == len(capture.texts) else None,
-                input_names=frozenset(capture.names),
-            )
-        return Outcome(current, current)
-
-    def _subshell(self, body: ir.Node, state: State, context: Context) -> Outcome:
+    def subshell(self, body: ir.Node, state: State, context: Context) -> Outcome:
+        """Run a node in a shell of its own: of its effects only those on files remain."""
         frame = Frame()
         inner = replace(context, frame=frame, loop=None, function=None)
         before = state.copy()
@@ -281,112 +194,13 @@ class Interpreter:
         result_ok = _leave_subshell(before, ok)
         return Outcome(result_ok, result_ok if fail is ok else _leave_subshell(before, fail))
 
-    def _if(self, node: ir.If, state: State, context: Context) -> Outcome:
-        condition_context = replace(context, conditional=True)
-        succeeded: list[State | None] = []
-        failed: list[State | None] = []
-        current: State | None = state
-        for condition, body in node.branches:
-            if current is None:
-                break
-            outcome = self.execute(condition, current, condition_context)
-            current = outcome.fail.copy() if outcome.fail is not None and outcome.fail is outcome.ok else outcome.fail
-            if outcome.ok is not None:
-                done = self.execute(body, outcome.ok, context)
-                succeeded.append(done.ok)
-                failed.append(done.fail)
-        if current is not None:
-            if node.otherwise is None:
-                succeeded.append(current)
-            else:
-                done = self.execute(node.otherwise, current, context)
-                succeeded.append(done.ok)
-                failed.append(done.fail)
-        return Outcome(join(succeeded), join(failed))
-
-    def _for(self, node: ir.For, state: State, context: Context) -> Outcome:
-        loop = LoopFrame()
-        inner = replace(context, loop=loop)
-        values: list[Value] = []
-        if node.words is None:
-            values = list(context.positional)
-        else:
-            values = [
-                Value(symbol(f"${node.name}"), operand.taints) if operand.glob else operand.value
-                for operand in self.expander.operands(node.words, state, context)
-            ]
-        certain = bool(values) and len(values) <= _LOOP_WORDS and all(is_known(value.text) for value in values)
-        if not certain:
-            taints = union(value.taints for value in values)
-            unknown = Value(symbol(f"${node.name}") if len(values) != 1 else values[0].text, taints)
-            values = [unknown, unknown] if len(values) != 1 else [unknown]
-        current: State | None = state
-        skipped = None if certain or len(values) == 1 else state.copy()
-        for value in values:
-            if current is None:
-                break
-            if node.name is not None:
-                current.variables[node.name] = value
-            outcome = self.execute(node.body, current, inner)
-            current = join([outcome.ok, outcome.fail])
-        ended = join([current, skipped, *loop.left])
-        return Outcome(ended, ended)
-
-    def _while(self, node: ir.While, state: State, context: Context) -> Outcome:
-        loop = LoopFrame()
-        inner = replace(context, loop=loop)
-        condition_context = replace(inner, conditional=True)
-        exits: list[State | None] = []
-        current: State | None = state
-        for _ in range(2):
-            if current is None:
-                break
-            outcome = self.execute(node.condition, current, condition_context)
-            enter, leave = (outcome.fail, outcome.ok) if node.until else (outcome.ok, outcome.fail)
-            if leave is not None:
-                exits.append(leave.copy() if leave is enter else leave)
-            if enter is None:
-                current = None
-                break
-            done = self.execute(node.body, enter, inner)
-            current = join([done.ok, done.fail])
-        if current is not None and exits:
-            exits.append(current)
-        ended = join([*exits, *loop.left])
-        return Outcome(ended, None)
-
-    def _case(self, node: ir.Case, state: State, context: Context) -> Outcome:
-        subject = self.expander.value(node.subject, state, context)
-        succeeded: list[State | None] = []
-        failed: list[State | None] = []
-        matched_all = False
-        for patterns, body in node.items:
-            known = [pattern.constant for pattern in patterns]
-            if is_known(subject.text) and all(text is not None and not _is_pattern(text) for text in known):
-                if subject.text not in known:
-                    continue
-                matched_all = True
-            matched_all = matched_all or "*" in known
-            branch = state.copy()
-            if body is None:
-                succeeded.append(branch)
-            else:
-                done = self.execute(body, branch, context)
-                succeeded.append(done.ok)
-                failed.append(done.fail)
-            if matched_all:
-                break
-        if not matched_all:
-            succeeded.append(state)
-        return Outcome(join(succeeded), join(failed))
-
     # Simple commands
 
     def _simple(self, node: ir.Simple, state: State, context: Context) -> Outcome:
         substitutions_may_fail = _has_substitution(node)
         assigned = [(assignment, self._assigned(assignment, state, context)) for assignment in node.assignments]
         if not node.words:
-            inner = self.redirected(node.redirects, state, context, node)
+            inner = redirects.redirected(self, node.redirects, state, context, node)
             for assignment, value in assigned:
                 self.assign(state, assignment.name, value, append=assignment.append)
                 self._trace(value, assignment.span, state, context, node)
@@ -411,8 +225,8 @@ class Interpreter:
             for assignment, value in assigned:
                 self._trace(value, assignment.span, state, context, node)
         if name == "exec" and len(operands) == 1:
-            return self._exec_redirects(node, state, context)
-        inner = self.redirected(node.redirects, state, context, node)
+            return redirects.exec_redirects(self, node, state, context)
+        inner = redirects.redirected(self, node.redirects, state, context, node)
         if inner is None:
             return Outcome(None, state)
         call = Call(
@@ -558,120 +372,6 @@ class Interpreter:
         seen = before.taints | taints if before else taints
         self.evidence.logs[(place, how)] = LogRecord(place, seen, how, option_span, command)
 
-    def redirected(
-        self, redirects: Iterable[ir.Redirect], state: State, context: Context, command: ir.Simple | None
-    ) -> Context | None:
-        """The context with the redirects applied; None when one can't be opened (a write onto a mounted secret)."""
-        if state.descriptors:
-            merged: dict[int, Target] = {**context.descriptors}
-            for descriptor, target in state.descriptors.items():
-                merged[descriptor] = target  # type: ignore[assignment]
-            if isinstance(context.output, Capture):
-                merged[1] = context.output
-            context = replace(context, descriptors=merged)
-        for redirect in redirects:
-            inner = self._redirect(redirect, state, context, command)
-            if inner is None:
-                return None
-            context = inner
-        return context
-
-    def _redirect(
-        self, redirect: ir.Redirect, state: State, context: Context, command: ir.Simple | None
-    ) -> Context | None:
-        operator = redirect.operator
-        place = context.place(redirect.span)
-        if operator in ("<<", "<<-", "<<<"):
-            value = (
-                Value(redirect.target.constant or "")
-                if redirect.quoted_heredoc and redirect.target is not None
-                else self.expander.value(redirect.target, state, context)
-            )
-            return replace(context, input=through(value.taints, place, "is handed over as standard input"))
-        word = redirect.target
-        if word is None:
-            return context
-        value = self.expander.value(word, state, context)
-        span = context.place(word.span)
-        if operator == "<":
-            return replace(context, input=self.files.read(value.text, state, span))
-        if operator in (">&", "<&") and (value.text.isdigit() or value.text in ("-", "")):
-            return self._duplicate(redirect, value.text, state, context)
-        descriptor = redirect.descriptor if redirect.descriptor is not None else 1
-        if redirect.named_descriptor is not None:
-            return context
-        if operator in ("&>", "&>>") and not self.inputs.shell.is_bash:
-            # dash and busybox read `cmd &> file` as `cmd &` and an empty `> file` (observed).
-            state.forget(self.files.path(value.text, state), place)
-            return context
-        target = self._open(value, span, redirect, state, context, command, append=operator in (">>", "&>>"))
-        if target is None:
-            return None
-        context = context.with_output(descriptor, target)
-        if operator in ("&>", "&>>") or (operator == ">&" and redirect.descriptor is None):
-            context = context.with_output(2, target)
-        return context
-
-    @staticmethod
-    def _duplicate(redirect: ir.Redirect, text: str, state: State, context: Context) -> Context:
-        is_input = redirect.operator == "<&"
-        descriptor = redirect.descriptor if redirect.descriptor is not None else (0 if is_input else 1)
-        if not text.isdigit():
-            return context.with_output(descriptor, NULL)
-        source = context.descriptors.get(int(text), NULL if int(text) > 2 else LOG)
-        if isinstance(source, InputTarget):
-            return replace(context, input=source.taints)
-        return context.with_output(descriptor, source)
-
-    def _open(
-        self,
-        value: Value,
-        span: Span,
-        redirect: ir.Redirect,
-        state: State,
-        context: Context,
-        command: ir.Simple | None,
-        *,
-        append: bool,
-    ) -> Target | None:
-        path = self.files.path(value.text, state)
-        if path in LOG_PATHS:
-            return context.descriptors.get(LOG_PATHS[path], LOG)
-        if path.startswith("/proc/1/fd/"):
-            return LOG
-        mount = self.inputs.storage_of(path)
-        if mount is not None and mount.storage is Storage.SECRET:
-            return None
-        if path == "/dev/null" or (path.startswith("/dev/") and not path.startswith("/dev/shm/")):
-            return NULL
-        own_redirect = None if context.nesting else redirect
-        shown = self.shown(value.text)
-        command_span = context.place(command.span) if command is not None else context.place(redirect.span)
-        record = WriteRecord(command_span, span, command, own_redirect, "name", shown)
-        if not append:
-            state.forget(path, command_span)
-            state.texts.pop(path, None)
-        if value.taints:
-            # The secret is part of the file's name.
-            self.files.write(state, path, value.taints, record, append=True)
-        return FileTarget(path, shown, span, own_redirect)
-
-    def _exec_redirects(self, node: ir.Simple, state: State, context: Context) -> Outcome:
-        for redirect in node.redirects:
-            descriptor = redirect.descriptor
-            if redirect.operator == "<" and redirect.target is not None:
-                value = self.expander.value(redirect.target, state, context)
-                taints = self.files.read(value.text, state, context.place(redirect.target.span))
-                state.descriptors[descriptor or 0] = InputTarget(taints)
-                continue
-            inner = self.redirected((redirect,), state, context, node)
-            if inner is None:
-                return Outcome(None, state)
-            for number, target in inner.descriptors.items():
-                if target is not context.descriptors.get(number):
-                    state.descriptors[number] = target
-        return Outcome(state, None)
-
     def _assigned(self, assignment: ir.Assignment, state: State, context: Context) -> Value:
         values = [self.expander.value(word, state, context) for word in assignment.values]
         place = context.place(assignment.span)
@@ -697,7 +397,7 @@ class Interpreter:
         if script.body is None or context.depth > MAX_DEPTH:
             return capture
         inner = replace(context.with_output(1, capture), depth=context.depth + 2, conditional=True)
-        outcome = self._subshell(script.body, state.copy(), inner)
+        outcome = self.subshell(script.body, state.copy(), inner)
         after = join([outcome.ok, outcome.fail])
         if after is not None:
             # A substitution runs in a subshell: of its effects only those on files remain.
@@ -707,7 +407,7 @@ class Interpreter:
 
     def _trace(self, value: Value, span: Span, state: State, context: Context, command: ir.Simple | None) -> None:
         if state.xtrace and value.taints:
-            inner = self.redirected((), state, context, None) or context
+            inner = redirects.redirected(self, (), state, context, None) or context
             own = None if context.nesting else command
             self.emit(
                 value.taints,
@@ -758,14 +458,6 @@ def _entries(files: tuple[InputFile, ...]) -> Mapping[str, FileEntry]:
 _LAST_ENTRIES: dict[int, tuple[tuple[InputFile, ...], Mapping[str, FileEntry]]] = {}
 
 
-def _waits(commands: tuple[ir.Node, ...]) -> bool:
-    """Whether the script waits for its background jobs later on: then they are as good as done in order."""
-    return any(
-        isinstance(command, ir.Simple) and bool(command.words) and command.words[0].constant == "wait"
-        for command in commands
-    )
-
-
 def _has_substitution(node: ir.Simple) -> bool:
     # Nearly every command has none, and all commands pass here.
     return bool(node.assignments) and any(
@@ -774,10 +466,3 @@ def _has_substitution(node: ir.Simple) -> bool:
         for word in assignment.values
         for part in word.parts
     )
-
-
-def _is_pattern(text: str) -> bool:
-    return "*" in text or "?" in text or "[" in text
-
-
-__all__ = ["CLEAN", "NULL", "Call", "Handler", "Interpreter", "NullTarget", "Step"]

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from buildhush.flow.arguments import Arguments
 from buildhush.flow.expansion import ANY_VARIABLE, Operand, is_harmless
 from buildhush.flow.inputs import FOLDER, HOME_FOLDER
-from buildhush.flow.interpreter import LOG_PATHS, Call, Interpreter
+from buildhush.flow.interpreter import Call, Interpreter
 from buildhush.flow.machine import Context, Outcome, placed
+from buildhush.flow.redirects import LOG_PATHS
 from buildhush.flow.state import State, WriteRecord
 from buildhush.flow.taint import CLEAN, Taints, Value, union
 
