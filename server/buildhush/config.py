@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -20,6 +21,12 @@ from buildhush.rules.api import Severity
 
 FILE_NAME = ".buildhush.toml"
 PROJECT_FILE_NAME = "pyproject.toml"
+
+MOST_PROBLEMS = 100
+"""What is wrong beyond that is not told."""
+
+MOST_DOTS = 50
+"""In a key."""
 
 MOST_WILDCARDS = 3
 """`*` in a part of a pattern."""
@@ -239,6 +246,17 @@ def matches(patterns: tuple[str, ...], relative: PurePath) -> bool:
     return pathspec.GitIgnoreSpec.from_lines(patterns).match_file(relative.as_posix())
 
 
+def _is_readable(pattern: str) -> bool:
+    """Whether a pattern can be matched; `[b-a]` can't."""
+    import pathspec
+
+    try:
+        pathspec.GitIgnoreSpec.from_lines((pattern,))
+    except (ValueError, re.error):
+        return False
+    return True
+
+
 def nearest(word: str, possible: Collection[str]) -> str | None:
     """The possible word that was probably meant, None when none is close."""
     import difflib
@@ -263,6 +281,9 @@ def _parse_toml(text: str, file: Path) -> dict[str, Any]:
         import tomllib
     else:
         import tomli as tomllib
+    # tomllib keeps every part of a dotted key: memory like the square of its length.
+    if any(line.partition("=")[0].count(".") > MOST_DOTS and line.lstrip()[:1] != "#" for line in text.split("\n")):
+        raise ConfigurationError((ConfigurationProblem(str(file), 1, "", "nested too deeply"),))
     try:
         # TOML knows no byte order mark, but editors write one.
         document: dict[str, Any] = tomllib.loads(text.removeprefix("\ufeff").replace("\r\n", "\n"))
@@ -379,6 +400,8 @@ class _Parser:
             if parts.count("**") > MOST_FOLDER_WILDCARDS or any(part.count("*") > MOST_WILDCARDS for part in parts):
                 limit = f"at most {MOST_WILDCARDS} `*` between slashes and {MOST_FOLDER_WILDCARDS} `**`"
                 self.complain(path, f"has a pattern with too many wildcards: {limit}", literal=pattern)
+            elif not _is_readable(pattern):
+                self.complain(path, "has a pattern that can't be read", literal=pattern)
         return found
 
     def severities(self, path: _Path, value: object) -> dict[str, Severity]:
@@ -429,15 +452,19 @@ class _Parser:
         return False
 
     def unknown(self, path: _Path, possible: Collection[str], message: str = "is no option") -> None:
-        self.complain(path, message, nearest(str(path[-1]), possible))
+        if len(self.problems) < MOST_PROBLEMS:
+            self.complain(path, message, nearest(str(path[-1]), possible))
 
     def complain(self, path: _Path, message: str, meant: str | None = None, literal: str | None = None) -> None:
+        if len(self.problems) >= MOST_PROBLEMS:
+            return
         full = (*self.prefix, *path)
         line = line_of_key(self.text, full, literal)
         shown = ".".join(f"[{part}]" if isinstance(part, int) else part for part in full).replace(".[", "[")
         self.problems.append(ConfigurationProblem(str(self.file), line, shown, message, meant))
 
 
+_DEEPEST_KEY = 20
 _KEY_PART = r"(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|[A-Za-z0-9_-]+)"
 _DOTTED = rf"{_KEY_PART}(?:\s*\.\s*{_KEY_PART})*"
 _HEADER = re.compile(rf"\s*(\[\[?)\s*({_DOTTED})\s*\]")
@@ -458,13 +485,15 @@ def line_of_key(text: str, path: _Path, literal: str | None = None) -> int:
     wanted = [literal] if literal is not None else [str(part) for part in path[len(known) :]][-1:]
     behind = [other for key, other in lines.items() if other > line and key[: len(known)] != known]
     following = min(behind, default=text.count("\n") + 2)
+    written = text.split("\n")
     for word in wanted:
         for number in range(line, following):
-            if re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text.split("\n")[number - 1]):
+            if re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", written[number - 1]):
                 return number
     return line
 
 
+@lru_cache(maxsize=1)
 def _key_lines(text: str) -> dict[_Path, int]:
     """Where each key and table header stands; array tables carry their index in the path."""
     found: dict[_Path, int] = {}
@@ -486,7 +515,7 @@ def _key_lines(text: str) -> dict[_Path, int]:
                 continue
             if assignment is not None:
                 parts = _parts(assignment[1])
-                for length in range(1, len(parts) + 1):
+                for length in range(1, min(len(parts), _DEEPEST_KEY) + 1):
                     found.setdefault((*prefix, *parts[:length]), number)
                 rest = line[assignment.end() :]
         depth, quote = _after(rest, depth, quote)

@@ -133,6 +133,18 @@ def test_an_error_names_line_key_and_the_nearest_valid_one(text: str, expected: 
     assert errors(text) == expected
 
 
+def test_a_pattern_that_can_not_be_read_is_told() -> None:
+    assert errors('select = []\nexclude = ["a/", "[m-a]"]') == ["2: `exclude`: has a pattern that can't be read"]
+
+
+def test_no_more_problems_than_anyone_reads() -> None:
+    assert len(errors("".join(f"k{number} = 1\n" for number in range(500)))) == 100
+
+
+def test_a_key_of_many_parts_is_refused() -> None:
+    assert errors(".".join(["a"] * 60) + " = 1") == ["1: nested too deeply"]
+
+
 def test_all_errors_are_reported_at_once_in_order() -> None:
     assert [line.split(":")[0] for line in errors("b = 1\na = 2\n\nselct = []")] == ["1", "2", "4"]
 

@@ -45,6 +45,9 @@ FOUND: dict[str, dict[str, bytes]] = {
             b"podman build ---build-arg NPM_TOKENt other other/\n"
         ),
     },
+    "config": {
+        "a pattern with a range that runs backwards": b'exclude = ["vendor/ignore", "!o[oercyim-a]"]\n',
+    },
     "dockerignore": {
         "a range that runs backwards": b"a/b/c\n*\n!a\n[a-[c]*\n",
         "a range to a slash": b"a/b/c\n[a-/..c]\\]*\n*\n",

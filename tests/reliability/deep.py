@@ -58,7 +58,7 @@ _YAML = {
     + "services: *a29999\n",
     "aliases that multiply": _laughs(),
     "a build nested in services": "services:\n  web:\n    build:\n      args: " + _nested("[", "NPM_TOKEN", "]") + "\n",
-    "extends in a row": "services:\n" + "".join(f"  s{n}: {{extends: s{n + 1}, build: .}}\n" for n in range(10_000)),
+    "extends in a row": "services:\n" + "".join(f"  s{n}: {{extends: s{n + 1}, build: .}}\n" for n in range(200)),
 }
 _HCL = {
     "lists": 'target "a" {\n  args = ' + _nested("[", "", "]") + "\n}\n",
@@ -69,7 +69,7 @@ _HCL = {
     "parentheses": 'target "a" {\n  tags = ' + _nested("(", "1", ")") + "\n}\n",
     "operators": 'target "a" {\n  tags = ' + "!" * _DEEP + "a\n}\n",
     "targets that inherit in a row": "".join(
-        f'target "t{n}" {{\n  inherits = ["t{n + 1}"]\n}}\n' for n in range(10_000)
+        f'target "t{n}" {{\n  inherits = ["t{n + 1}"]\n}}\n' for n in range(1_000)
     ),
     "targets that inherit twice": "".join(
         f'target "t{n}" {{\n  inherits = ["t{n + 1}", "t{n + 1}"]\n  args = {{ NPM_TOKEN = "" }}\n}}\n'
@@ -81,6 +81,7 @@ _CONFIG = {
     "tables": "severity = " + _nested("{a=", "1", "}") + "\n",
     "a dotted key": ".".join(["a"] * _DEEP) + " = 1\n",
     "a dotted header": "[" + ".".join(["a"] * _DEEP) + "]\nb = 1\n",
+    "unknown keys": "".join(f"k{n} = 1\n" for n in range(20_000)),
     "headers": "".join(f"[{'.'.join(['a'] * n)}]\n" for n in range(1, 600)),
 }
 _DOCKERFILE = {

@@ -122,6 +122,9 @@ def _source(path: str, text: str) -> _Source | None:
     return _Source(path, targets, defaults, frozenset(grouped), hcl.problems)
 
 
+MOST_PARENTS = 100
+"""Targets that one target may inherit from, those of its parents included; more are not followed."""
+
 _Layer = tuple[str, Mapping, str | None]
 """The target's name, its attributes, and the file when it is not the reader's own."""
 
@@ -133,14 +136,15 @@ class _Reader:
         self.own = own
         self.sources = sources
         self.folder = os.path.dirname(own.path)
+        bodies = [target.body for source in sources for target in source.targets.values()]
+        self.inherited = {each.text for body in bodies for each in scalars(body.get("inherits"))}
         self.defaults = {name: value for source in sources for name, value in source.defaults.items()}
 
     def is_abstract(self, name: str) -> bool:
         """Whether a target is there to be inherited from only: nobody asks for it and it names nothing of its own."""
         if name == "default" or any(name in source.grouped for source in self.sources):
             return False
-        bodies = [target.body for source in self.sources for target in source.targets.values()]
-        inherited = any(name == each.text for body in bodies for each in scalars(body.get("inherits")))
+        inherited = name in self.inherited
         own = [body for _, body, _ in self.merged(name)]
         named = any(body.get(key) for body in own for key in ("context", "dockerfile", "tags"))
         return name.startswith("_") or (inherited and not named)
@@ -205,7 +209,7 @@ class _Reader:
         found: list[_Layer] = []
         seen: set[str] = set()
         pending = [name]
-        while pending:
+        while pending and len(seen) < MOST_PARENTS:
             current = pending.pop(0)
             if current in seen:
                 continue

@@ -40,10 +40,20 @@ def read_gitlab(path: str, text: str, read_text: ReadText, root: str | None = No
     return CallerFile(path, text, tuple(callers), problems=parsed.problems)
 
 
-def _lines(value: Value | None, depth: int = 0) -> list[Scalar]:
+MOST_LINES = 2_000
+"""Commands of one section; lists that anchors multiply are followed up to here."""
+
+
+def _lines(value: Value | None) -> list[Scalar]:
     """The commands; GitLab flattens nested lists, which anchors make."""
-    if isinstance(value, Scalar):
-        return [value]
-    if isinstance(value, Sequence) and depth < 10:
-        return [line for item in value.items for line in _lines(item, depth + 1)]
-    return []
+    found: list[Scalar] = []
+    pending: list[Value | None] = [value]
+    for _ in range(10 * MOST_LINES):
+        if not pending or len(found) >= MOST_LINES:
+            break
+        each = pending.pop()
+        if isinstance(each, Scalar):
+            found.append(each)
+        elif isinstance(each, Sequence):
+            pending += reversed(each.items[:MOST_LINES])
+    return found

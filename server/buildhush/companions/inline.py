@@ -16,8 +16,8 @@ from buildhush.companions.values import Scalar
 from buildhush.text.source_map import MappedText
 from buildhush.text.spans import Span
 
-_COMPOSE = re.compile(r"(?P<escape>\$\$)|\$\{[^}\n]*\}|\$[A-Za-z_]\w*")
-_BAKE = re.compile(r"(?P<escape>\$\$\{|%%\{)|\$\{[^}\n]*\}|%\{[^}\n]*\}")
+_COMPOSE = re.compile(r"(?P<escape>\$\$)|\$\{[^}\n]{0,500}\}|\$[A-Za-z_]\w*")
+_BAKE = re.compile(r"(?P<escape>\$\$\{|%%\{)|\$\{[^}\n]{0,500}\}|%\{[^}\n]{0,500}\}")
 _NAME = re.compile(r"\$\{?\s*([A-Za-z_]\w*)")
 _FIRST_PLACEHOLDER = 0xE100
 _PLACEHOLDERS = 0x1000

@@ -1,0 +1,21 @@
+"""Every reader answers for texts that nest as deep as a file may, in little memory and a bounded time."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from tests.reliability.deep import READERS, measured
+
+SECONDS = 6.0
+"""Processor time, with room for a slow machine; the fuzz checks read the text several times and repair it."""
+
+# FIXME: its time grows with the square of what it nests.
+SLOW = {"here-documents": 15.0, "a chain of aliases": 12.0}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited as Linux does it")
+@pytest.mark.parametrize("reader", READERS)
+def test_deep_texts(reader: str) -> None:
+    for name, seconds in measured(reader).items():
+        assert seconds < SLOW.get(name, SECONDS), name
