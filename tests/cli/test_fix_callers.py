@@ -314,9 +314,7 @@ def test_a_dockerfile_inside_a_compose_file(run: Run, folder: Path) -> None:
         ("app/build.sh", 'cd "$(dirname "$0")"\ndocker build .\n', "--secret id=id_rsa,src=id_rsa .\n"),
         (
             ".github/workflows/a.yml",
-            "jobs:\n  a:\n    steps:\n      - uses: docker/build-push-action@v6\n        with: {context: app}\n"[
-                :-1
-            ].replace("{context: app}", "\n          context: app\n"),
+            FORMS[".github/workflows/ci.yml"].split("          build-args")[0].replace("context: .", "context: app"),
             "            id_rsa=app/id_rsa\n",
         ),
     ],
