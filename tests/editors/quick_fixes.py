@@ -19,7 +19,7 @@ from buildhush.companions.findings import findings_in, fixes_of
 from buildhush.companions.index import CallerIndex
 from buildhush.engine import Analysis, analyze, fixes
 from buildhush.lsp.edits import title_of
-from buildhush.rules.api import Bad, CallerExample, Fix
+from buildhush.rules.api import Bad, CallerExample, Fix, Safety
 from buildhush.rules.registry import RULES
 from buildhush.text.line_index import LineIndex
 from buildhush.text.spans import apply
@@ -68,8 +68,9 @@ def _of_caller(example: CallerExample, name: str) -> Iterator[dict[str, Any]]:
             expected = {Path(file.path).name: apply(files[Path(file.path).name], file.edits) for file in fix.files}
             if number == 0 and example.fixed is not None:
                 expected[example.file] = example.fixed
+            title = f"{fix.title} (check the result)" if fix.safety is Safety.UNSAFE else fix.title
             yield {"name": f"{name}-{number + 1}", "files": files, "file": example.file,
-                   **_place(example.text, finding.span.start), "title": fix.title, "expected": expected}  # fmt: skip
+                   **_place(example.text, finding.span.start), "title": title, "expected": expected}  # fmt: skip
 
 
 def _write(folder: str, files: Mapping[str, str]) -> None:
