@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,14 @@ from tests.fuzz.edits import edit
 from tests.lsp.client import EGLOT, NEOVIM, VS_CODE, Editor, frame
 
 LEAK = "FROM a\nARG NPM_TOKEN\nRUN echo $NPM_TOKEN > /x\n"
+CALLERS = {
+    "compose.yaml": "services:\n  web:\n    build:\n      context: .\n      args:\n        NPM_TOKEN: ${NPM_TOKEN}\n",
+    "docker-bake.hcl": 'target "web" {\n  context = "."\n  args = {\n    NPM_TOKEN = "é𝄞"\n  }\n}\n',
+    ".github/workflows/ci.yml": "on: push\njobs:\n  a:\n    steps:\n      - uses: docker/build-push-action@v6\n"
+    "        with:\n          context: .\n          build-args: |\n            NPM_TOKEN=${{ secrets.NPM_TOKEN }}\n",
+    "build.sh": '#!/bin/sh\nset -e\ndocker build --build-arg NPM_TOKEN="$NPM_TOKEN" .\n',
+    "Makefile": "image:\n\tdocker build --build-arg NPM_TOKEN .\n",
+}
 METHODS = (
     *("textDocument/hover", "textDocument/completion", "textDocument/codeAction", "textDocument/rename"),
     *("textDocument/definition", "textDocument/documentSymbol", "textDocument/inlayHint", "textDocument/codeLens"),
@@ -43,6 +52,8 @@ VALUES: tuple[Any, ...] = (
     *(None, True, 0, -1, 2**31, 2**63, 1e300, 0.5, "", "x", "\ud800", [], {}, [[]], {"uri": 1}, {"uri": []}),
     *(
         {"uri": "file:///nowhere/Dockerfile"},
+        {"uri": "file:///nowhere/compose.yaml"},
+        {"uri": "file:///nowhere/build.sh"},
         {"uri": "file:///%zz"},
         {"uri": "untitled:x"},
         {"line": -1, "character": 2**40},
@@ -84,6 +95,8 @@ def test_nonsense(profile: dict[str, Any], seed: int) -> None:
     with Editor(profile) as editor:
         editor.start()
         editor.open(LEAK)
+        for name, text in CALLERS.items():
+            editor.open(text, f"file:///nowhere/{name}", language="yaml")
         asked = []
         for _ in range(120):
             kind = source.random()
@@ -119,43 +132,71 @@ def test_nonsense(profile: dict[str, Any], seed: int) -> None:
         assert editor.end() == 0
 
 
+UNITS = {"Visual Studio Code": "utf-16-le", "Neovim": "utf-8", "Eglot": "utf-32-le"}
+
+
+def position(text: str, offset: int, unit: str) -> dict[str, int]:
+    """Where an offset in code points is, in the units of an encoding."""
+    width = {"utf-16-le": 2, "utf-8": 1, "utf-32-le": 4}[unit]
+    line, start, index = 0, 0, 0
+    while index < offset:
+        if text[index] == "\r" and text[index + 1 : index + 2] == "\n" and index + 1 < offset:
+            index += 1
+        if text[index] in "\r\n" and not (text[index] == "\r" and text[index + 1 : index + 2] == "\n"):
+            line, start = line + 1, index + 1
+        index += 1
+    return {"line": line, "character": len(text[start:offset].encode(unit)) // width}
+
+
+def edited(editor: Editor, uri: str, text: str, seed: int, edits: int, version: int = 1) -> tuple[str, int]:
+    """Send random edits of a document, in the agreed unit; its text after them and its version."""
+    choices = random_choices(seed)
+    unit = UNITS[editor.profile["name"]]
+    for _ in range(edits):
+        change = edit(choices, text)
+        start, end = change.span.start, change.span.end
+        if "\0" in change.text or text[start - 1 : start + 1] == "\r\n" or text[end - 1 : end + 1] == "\r\n":
+            continue
+        version += 1
+        where = {"start": position(text, start, unit), "end": position(text, end, unit)}
+        editor.change(uri, version, {"range": where, "text": change.text})
+        text = text[:start] + change.text + text[end:]
+    return text, version
+
+
 @pytest.mark.parametrize("profile", [VS_CODE, NEOVIM, EGLOT], ids=["utf-16", "utf-8", "utf-32"])
 def test_edits_in_every_encoding_reach_the_same_result(profile: dict[str, Any]) -> None:
     """What is shown after many edits, sent in the agreed unit, is what a fresh document with that text shows."""
-    choices = random_choices(11)
-    unit = {"Visual Studio Code": "utf-16-le", "Neovim": "utf-8", "Eglot": "utf-32-le"}[profile["name"]]
-    width = {"utf-16-le": 2, "utf-8": 1, "utf-32-le": 4}[unit]
-
-    def position(text: str, offset: int) -> dict[str, int]:
-        before = text[:offset].replace("\r\n", "\n\n" if text[offset - 1 : offset + 1] == "\r\n" else "\n ")
-        del before
-        line, start, index = 0, 0, 0
-        while index < offset:
-            if text[index] == "\r" and text[index + 1 : index + 2] == "\n" and index + 1 < offset:
-                index += 1
-            if text[index] in "\r\n" and not (text[index] == "\r" and text[index + 1 : index + 2] == "\n"):
-                line, start = line + 1, index + 1
-            index += 1
-        return {"line": line, "character": len(text[start:offset].encode(unit)) // width}
-
-    text = "FROM a\r\nARG NPM_TOKEN\r\nRUN echo 'é𝄞\u2028👩‍👩‍👧' $NPM_TOKEN > /x\r\n"
     with Editor(profile) as editor:
         editor.start()
+        text = "FROM a\r\nARG NPM_TOKEN\r\nRUN echo 'é𝄞\u2028👩‍👩‍👧' $NPM_TOKEN > /x\r\n"
         uri = editor.open(text)
-        version = 1
-        for _ in range(60):
-            change = edit(choices, text)
-            start, end = change.span.start, change.span.end
-            if "\0" in change.text or text[start - 1 : start + 1] == "\r\n" or text[end - 1 : end + 1] == "\r\n":
-                continue
-            version += 1
-            where = {"start": position(text, start), "end": position(text, end)}
-            editor.change(uri, version, {"range": where, "text": change.text})
-            text = text[:start] + change.text + text[end:]
+        text, version = edited(editor, uri, text, 11, 60)
         fresh = editor.open(text, "file:///nowhere/fresh.Dockerfile", version)
         mine, other = editor.diagnostics(uri, version), editor.diagnostics(fresh, version)
         assert json.dumps(mine).replace(uri, "") == json.dumps(other).replace(fresh, "")
         assert editor.end() == 0
+
+
+@pytest.mark.parametrize("name", CALLERS)
+def test_edits_of_a_file_that_builds_reach_the_same_result(name: str, tmp_path: Path) -> None:
+    """The same for the files that build a Dockerfile, with questions in between; a fresh server shows the same."""
+    (tmp_path / "Dockerfile").write_text(LEAK)
+    uri = (tmp_path / name).as_uri()
+    text, version, shown = CALLERS[name], 1, []
+    for seed in (1, 2):
+        with Editor(NEOVIM) as editor:
+            editor.start(rootUri=tmp_path.as_uri())
+            editor.open(text, uri, version, language="yaml")
+            if seed == 1:
+                for round_of_edits in range(6):
+                    text, version = edited(editor, uri, text, round_of_edits, 5, version)
+                    for method in ("hover", "completion", "definition", "references"):
+                        more = {"context": {"includeDeclaration": True}} if method == "references" else {}
+                        editor.at(f"textDocument/{method}", uri, round_of_edits, 4, **more)
+            shown.append(json.dumps(editor.diagnostics(uri, version)))
+            assert editor.end() == 0
+    assert shown[0] == shown[1]
 
 
 def test_1000_documents_and_closing_while_requests_wait() -> None:

@@ -223,26 +223,35 @@ class _Reader:
 
     def circles(self) -> Iterator[LooseEnd]:
         """The targets that inherit from themselves, which bake refuses; of each circle the first."""
+        parents = self.between_circles()
         circled: set[str] = set()
         for name, target in self.own.targets.items():
-            members = self.circle(name)
-            if members and not members & circled:
+            if name in circled or name not in parents:
+                continue
+            members = _circle(name, parents)
+            if members:
                 yield LooseEnd(target.span, f"Target `{name}` inherits from itself in a circle")
             circled |= members
 
-    def circle(self, name: str) -> set[str]:
-        """Whom a target that inherits from itself inherits from; nobody for one that does not."""
-        seen: set[str] = set()
-        pending = [name]
-        while pending:
-            current = pending.pop()
-            for _, body, _ in self.merged(current):
-                parents = [each.text for each in scalars(body.get("inherits"))]
-                if name in parents:
-                    return {name, *seen, *parents}
-                pending += [each for each in parents if each not in seen]
-                seen.update(parents)
-        return set()
+    def between_circles(self) -> dict[str, set[str]]:
+        """Who inherits from whom, of targets that lie on a circle or on a way between two; one pass over all others."""
+        parents: dict[str, set[str]] = {}
+        children: dict[str, set[str]] = {}
+        for source in self.sources:
+            for name, target in source.targets.items():
+                for parent in scalars(target.body.get("inherits")):
+                    parents.setdefault(name, set()).add(parent.text)
+                    children.setdefault(parent.text, set()).add(name)
+        for ahead, behind in ((parents, children), (children, parents)):
+            pending = [name for name in behind if name not in ahead]
+            while pending:
+                name = pending.pop()
+                for neighbour in behind.pop(name, ()):
+                    ahead[neighbour].discard(name)
+                    if not ahead[neighbour]:
+                        del ahead[neighbour]
+                        pending.append(neighbour)
+        return parents
 
     def inline(self, name: str, layers: list[_Layer], context: str | None) -> InlineDockerfile | None:
         """The Dockerfile of a target that has it in itself; without content when it is another file's."""
@@ -273,6 +282,20 @@ class _Reader:
         """The text with the defaults of the file's variables; None when something else is in it."""
         result = _TEMPLATE.sub(lambda match: self.defaults.get(match[1], match[0]), text)
         return None if "${" in result else result
+
+
+def _circle(name: str, parents: dict[str, set[str]]) -> set[str]:
+    """Whom a target that inherits from itself inherits from; nobody for one that does not."""
+    seen: set[str] = set()
+    pending = [name]
+    while pending:
+        for parent in parents.get(pending.pop(), ()):
+            if parent == name:
+                return {name, *seen}
+            if parent not in seen:
+                seen.add(parent)
+                pending.append(parent)
+    return set()
 
 
 def _setting(target: _Target, layers: list[_Layer], read: Callable[[Mapping], Setting | None]) -> Setting | None:

@@ -114,7 +114,6 @@ class _Reader:
         self.own = own
         self.read_text = read_text
         self.sources: dict[str, _Source | None] = {own.path: own}
-        self.defined: dict[str, PassedSecretUse] | None = None
         self.loose_ends: dict[Span, LooseEnd] = {}
         self.circled: set[tuple[str, str]] = set()
 
@@ -132,6 +131,7 @@ class _Reader:
         if not any(layer.source is self.own for layer in layers) and self.own.service(name).get("extends") is None:
             return None
         mappings = [(layer, layer.build) for layer in layers if isinstance(layer.build, Mapping)]
+        defined = self.definitions(layers)
         own: dict[str, PassedArgument] = {}
         inherited: list[PassedArgument] = []
         secrets: dict[str, PassedSecretUse] = {}
@@ -144,7 +144,7 @@ class _Reader:
                     own.setdefault(argument.name, argument)
                 else:
                     inherited.append(argument)
-            for secret in self.secrets(build, layer.owner, written_in):
+            for secret in _secrets(build, layer.owner, written_in, defined):
                 secrets.setdefault(secret.id, secret)
             opaque = opaque or any(isinstance(build.get(key), Opaque) for key in ("args", "secrets"))
         target = next(
@@ -294,43 +294,47 @@ class _Reader:
             return ()
         return (BuildPlace(os.path.normpath(os.path.join(root, file)), root),)
 
-    def secrets(self, build: Mapping, owner: str, written_in: str | None) -> list[PassedSecretUse]:
-        value = build.get("secrets")
-        found = []
-        for item, span in zip(value.items, value.item_spans, strict=True) if isinstance(value, Sequence) else ():
-            if isinstance(item, Scalar):
-                source, target, id_span, source_span = item.text, item.text, item.span, item.span
-            elif isinstance(item, Mapping) and isinstance(named := item.get("source"), Scalar):
-                renamed = item.get("target")
-                renamed = renamed if isinstance(renamed, Scalar) and renamed.text else named
-                source, target, id_span, source_span = named.text, renamed.text, renamed.span, named.span
-            else:
-                continue
-            defined = self.definition(source)
-            found.append(
-                PassedSecretUse(
-                    target,
-                    defined.environment if defined else None,
-                    defined.file if defined else None,
-                    span,
-                    id_span,
-                    owner,
-                    (source,) if source != target else (),
-                    (source_span,) if source != target else (),
-                    written_in,
-                    defined is not None,
-                )
-            )
-        return found
+    def definitions(self, layers: list[_Layer]) -> dict[str, PassedSecretUse]:
+        """The secrets of the top level: of this file and its override, and of what the service lies upon.
 
-    def definition(self, name: str) -> PassedSecretUse | None:
-        """A secret of the top level: of this file, and of those that it is merged with; `extends` brings none along."""
-        if self.defined is None:
-            self.defined = {}
-            for source in (self.own, *self.beside()):
-                for each in () if source is None else _defined(source.root):
-                    self.defined.setdefault(each.id, each)
-        return self.defined.get(name)
+        A service that stands on its own may be built without the file beside it, so that one's definitions don't count.
+        `extends` brings none along.
+        """
+        upper, lower = self.beside()
+        merged = (upper, self.own, lower if any(layer.source is lower for layer in layers) else None)
+        return {each.id: each for source in reversed(merged) if source is not None for each in _defined(source.root)}
+
+
+def _secrets(
+    build: Mapping, owner: str, written_in: str | None, definitions: dict[str, PassedSecretUse]
+) -> list[PassedSecretUse]:
+    value = build.get("secrets")
+    found = []
+    for item, span in zip(value.items, value.item_spans, strict=True) if isinstance(value, Sequence) else ():
+        if isinstance(item, Scalar):
+            source, target, id_span, source_span = item.text, item.text, item.span, item.span
+        elif isinstance(item, Mapping) and isinstance(named := item.get("source"), Scalar):
+            renamed = item.get("target")
+            renamed = renamed if isinstance(renamed, Scalar) and renamed.text else named
+            source, target, id_span, source_span = named.text, renamed.text, renamed.span, named.span
+        else:
+            continue
+        defined = definitions.get(source)
+        found.append(
+            PassedSecretUse(
+                target,
+                defined.environment if defined else None,
+                defined.file if defined else None,
+                span,
+                id_span,
+                owner,
+                (source,) if source != target else (),
+                (source_span,) if source != target else (),
+                written_in,
+                defined is not None,
+            )
+        )
+    return found
 
 
 def _names_dockerfile(build: Value | None) -> bool:
