@@ -209,13 +209,17 @@ const TESTS = {
   },
 
   async 'fix all runs on saving for who wants that'(window) {
-    window.server.write('.vscode/settings.json', '{ "editor.codeActionsOnSave": { "source.fixAll.buildhush": "always" } }');
     await window.open('saving/Dockerfile');
     await window.marked('saving/Dockerfile');
+    // The line numbers go in the moment in which the settings hold: they are read a while after they were written.
+    const numbers = window.editor('saving/Dockerfile').locator('.line-numbers').first();
+    window.server.write('.vscode/settings.json', '{ "editor.lineNumbers": "off", "editor.codeActionsOnSave": { "source.fixAll.buildhush": "always" } }');
+    await numbers.waitFor({ state: 'detached' });
     await window.type('saving/Dockerfile', '# Changed.\n', 'Changed.');
     await window.page.keyboard.press('Control+S');
     await until(() => window.server.read('saving/Dockerfile') === `# Changed.\n${TEMPORARY_FIXED}`, () => window.server.read('saving/Dockerfile'));
     window.server.write('.vscode/settings.json', '{}');
+    await numbers.waitFor();
   },
 
   async 'completion offers the ids of other mounts'(window) {
@@ -496,6 +500,7 @@ function chosenPython() {
 /** A VSIX that answers as the Python Environments extension does, for a choice made in it. */
 function pythonExtension() {
   fs.mkdirSync(path.dirname(chosenPython()), { recursive: true });
+  fs.rmSync(chosenPython(), { force: true });
   const real = execFileSync(PYTHON, ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).trim();
   fs.symlinkSync(real, chosenPython());
   const folder = path.join(failures, 'python', 'extension');
@@ -506,7 +511,8 @@ function pythonExtension() {
   return `${folder}.vsix`;
 }
 
-let failed = 0;
+const FEW = 2;
+let failed = [];
 const wanted = (name) => !process.env.ONLY || name.includes(process.env.ONLY);
 
 async function inWindow(options, use) {
@@ -526,7 +532,7 @@ async function test(name, window, run) {
     await run(window);
     say(`ok    ${name}`);
   } catch (error) {
-    failed += 1;
+    failed.push(name);
     const file = path.join(failures, `${name.replaceAll(/\W+/g, '-').slice(0, 80)}.png`);
     await window.page.screenshot({ path: file }).catch(() => undefined);
     say(`FAIL  ${name}\n${error.stack}\n${file}`);
@@ -544,15 +550,23 @@ if (together.length > 0) {
     for (const [name, run] of together) await test(name, window, run);
   });
 }
-for (const [name, { options, run }] of Object.entries(SEPARATE)) {
-  if (wanted(name) && !screenshots) {
-    const { withPython, ...rest } = await options();
-    const own = withPython ? { extensions: await installExtensions(place, vsix, pythonExtension()) } : {};
-    await inWindow({ ...rest, ...own }, (window) => test(name, window, run));
-  }
+async function separate(name) {
+  const { options, run } = SEPARATE[name];
+  const { withPython, ...rest } = await options();
+  const own = withPython ? { extensions: await installExtensions(place, vsix, pythonExtension()) } : {};
+  await inWindow({ ...rest, ...own }, (window) => test(name, window, run));
+}
+for (const name of Object.keys(SEPARATE)) if (wanted(name) && !screenshots) await separate(name);
+
+// A workbench drops a key now and then. What fails in a fresh window of its own as well is not that; either way it is said.
+const again = failed.length <= FEW ? failed : [];
+failed = failed.filter((name) => !again.includes(name));
+for (const name of again) {
+  say(`UNSTEADY  ${name}: once more, alone`);
+  await (name in SEPARATE ? separate(name) : inWindow({ files: FILES }, (window) => test(name, window, TESTS[name])));
 }
 await browser.close();
 for (const [what, figure] of Object.entries(figures)) say(`${what}: ${figure}`);
-say(failed ? `${failed} failed; screenshots in ${failures}` : 'all passed');
-if (!failed) fs.rmSync(failures, { recursive: true });
-process.exit(failed ? 1 : 0);
+say(failed.length > 0 ? `${failed.length} failed; screenshots in ${failures}` : 'all passed');
+if (failed.length === 0) fs.rmSync(failures, { recursive: true });
+process.exit(failed.length > 0 ? 1 : 0);
