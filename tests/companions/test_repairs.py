@@ -104,3 +104,20 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.add_multi_constructor("!", lambda loader, suffix, node: yaml.SafeLoader.construct_mapping(loader, node))
+
+
+def test_a_compose_file_that_stands_on_its_own_defines_the_secret_itself(tmp_path: Path) -> None:
+    """It can be built without the file beside it, and the same definition in both does no harm when both are read."""
+    service = "services:\n  web:\n    build:\n      context: .\n"
+    definition = "secrets:\n  npm_token:\n    environment: NPM_TOKEN\n"
+    files = {
+        "Dockerfile": DOCKERFILE,
+        "compose.yaml": service + definition,
+        "compose.prod.yaml": service + "      args:\n        NPM_TOKEN: ${NPM_TOKEN}\n",
+    }
+    workspace = Workspace(tmp_path, files)
+    edits = {
+        Path(file.path).name: file.edits for file in caller_edits(workspace.index, str(tmp_path / "Dockerfile"), PASSED)
+    }
+    after = apply(files["compose.prod.yaml"], edits["compose.prod.yaml"])
+    assert after == service + "      secrets:\n        - npm_token\n\n" + definition
