@@ -114,6 +114,7 @@ class _Reader:
         self.own = own
         self.read_text = read_text
         self.sources: dict[str, _Source | None] = {own.path: own}
+        self.defined: dict[str, dict[str, PassedSecretUse]] = {}
         self.loose_ends: dict[Span, LooseEnd] = {}
         self.circled: set[tuple[str, str]] = set()
 
@@ -302,7 +303,17 @@ class _Reader:
         """
         upper, lower = self.beside()
         merged = (upper, self.own, lower if any(layer.source is lower for layer in layers) else None)
-        return {each.id: each for source in reversed(merged) if source is not None for each in _defined(source.root)}
+        found: dict[str, PassedSecretUse] = {}
+        for source in reversed(merged):
+            if source is not None:
+                found.update(self.defined_in(source))
+        return found
+
+    def defined_in(self, source: _Source) -> dict[str, PassedSecretUse]:
+        """The secrets of a file's top level, read once for all services."""
+        if source.path not in self.defined:
+            self.defined[source.path] = {each.id: each for each in _defined(source.root)}
+        return self.defined[source.path]
 
 
 def _secrets(
