@@ -4,20 +4,23 @@
 
 Needs the standard library and `uv` (`--uv`), which chooses the dependencies: every direct one at its lowest allowed
 version, or everything at its newest. The tests that start build engines or editors are left out: those run the same on
-any Python, and take longer than all others together. `--write` puts the table into `server/docs/reliability.md`.
+any Python, and take longer than all others together. What came out of a pair is kept in `--folder`, so that the eight
+can be run one at a time; `--write` puts the table of all that are kept into `server/docs/reliability.md`. A run with
+pytest arguments is one of a part, and is not kept.
 """
 
 from __future__ import annotations
 
 import argparse
 import glob
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,10 +34,11 @@ NOTHING_ELSE = {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One run of the tests. `skipped` are the reasons that pytest gives."""
+    """One run of the tests. `skipped` are the reasons that pytest gives, `revision` is what was tested."""
 
     python: str
     dependencies: str
+    revision: str
     passed: int
     failed: tuple[str, ...]
     skipped: tuple[str, ...]
@@ -59,10 +63,12 @@ def prepare(uv: str, python: str, resolution: str, folder: Path) -> dict[str, st
     for command in (
         ("venv", "--quiet", "--seed", "--clear", "--python", python, str(folder)),
         ("pip", "compile", *quiet, f"--resolution={resolution}", "--no-annotate", "pyproject.toml", "-o", str(chosen)),
-        ("pip", "install", *quiet, "-r", str(chosen), "-c", str(chosen), "--group", "dev"),
+        # Hundreds of tests start a process; each would compile all that it imports.
+        ("pip", "install", *quiet, "--compile-bytecode", "-r", str(chosen), "-c", str(chosen), "--group", "dev"),
         ("pip", "install", *quiet, "--no-deps", "--no-build-isolation", "--editable", "."),
     ):
         subprocess.run([uv, *command], cwd=ROOT, check=True, env=os.environ | NOTHING_ELSE)
+    subprocess.run([inside, "-m", "compileall", "-q", "server", "tests"], cwd=ROOT, check=True)
     return dict(re.findall(r"^([\w.-]+)==([^\s;]+)", chosen.read_text(encoding="utf-8"), re.M))
 
 
@@ -78,7 +84,24 @@ def run(python: str, dependencies: str, folder: Path, versions: dict[str, str], 
     failed = [f"{case.get('classname')}.{case.get('name')}" for case in cases if has(case, "failure", "error")]
     skipped = [str(mark.get("message")) for case in cases for mark in case.findall("skipped")]
     passed = len(cases) - len(failed) - len(skipped)
-    return Outcome(python, dependencies, passed, tuple(failed), tuple(sorted(skipped)), versions)
+    return Outcome(python, dependencies, revision(), passed, tuple(failed), tuple(sorted(skipped)), versions)
+
+
+def revision() -> str:
+    """The commit that is tested, with a plus when files differ from it; empty outside of a git repository."""
+    described = ["git", "describe", "--always", "--abbrev=7", "--exclude=*", "--dirty=+"]
+    return subprocess.run(described, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def kept(folder: Path) -> list[Outcome]:
+    """What is known of each pair, in the order of the table."""
+    files = (folder / f"{place(version, each)}.json" for version in PYTHONS for each in DEPENDENCIES)
+    return [Outcome(**json.loads(file.read_text(encoding="utf-8"))) for file in files if file.exists()]
+
+
+def place(version: str, dependencies: str) -> str:
+    """What the files of a pair are called."""
+    return f"{version.replace('.', '')}-{dependencies}"
 
 
 def has(case: ET.Element, *names: str) -> bool:
@@ -88,11 +111,10 @@ def has(case: ET.Element, *names: str) -> bool:
 
 def table(outcomes: list[Outcome]) -> str:
     """The outcomes as a Markdown table, then the versions in which lowest and newest differ."""
-    lines = ["| Python | dependencies | passed | failed | skipped |", "|---|---|---|---|---|"]
+    lines = ["| Python | dependencies | commit | passed | failed | skipped |", "|---|---|---|---:|---:|---:|"]
     for each in outcomes:
-        lines.append(
-            f"| {each.python} | {each.dependencies} | {each.passed:,} | {len(each.failed)} | {len(each.skipped)} |"
-        )
+        counts = f"{each.passed:,} | {len(each.failed)} | {len(each.skipped)}"
+        lines.append(f"| {each.python} | {each.dependencies} | {each.revision} | {counts} |")
     reasons = sorted({reason for each in outcomes for reason in each.skipped})
     if reasons:
         lines += ["", "Skipped: " + "; ".join(reasons) + "."]
@@ -140,17 +162,19 @@ def main() -> int:
             print(f"Python {version} is not on this machine", flush=True)
             continue
         for dependencies in options.dependencies or DEPENDENCIES:
-            folder = options.folder.resolve() / f"{version.replace('.', '')}-{dependencies}"
+            folder = options.folder.resolve() / place(version, dependencies)
             versions = prepare(options.uv, python, DEPENDENCIES[dependencies], folder)
             outcome = run(version, dependencies, folder, versions, arguments)
             outcomes.append(outcome)
+            if not arguments:
+                folder.with_suffix(".json").write_text(json.dumps(asdict(outcome)), encoding="utf-8")
             print(
                 f"Python {version}, {dependencies}: {outcome.passed} passed, {len(outcome.failed)} failed", flush=True
             )
             for name in outcome.failed:
                 print(f"    {name}", flush=True)
     if options.write:
-        write(table(outcomes))
+        write(table(kept(options.folder)))
     else:
         print(table(outcomes))
     return int(not outcomes or any(outcome.failed for outcome in outcomes))
