@@ -17,7 +17,7 @@ CERTAIN = _words(
     """
     .env ./.env app/.env .env.local .env.production.local id_rsa id_ed25519 keys/id_rsa ~/.ssh/id_ecdsa
     id_rsa_deploy github_rsa deploy_ed25519 ssh_host_rsa_key gcp-sa.json sa-key.json .netrc .pypirc
-    .git-credentials .aws/credentials /root/.aws/credentials /root/.docker/config.json ~/.kube/config kubeconfig
+    .git-credentials .aws/credentials /root/.aws/credentials ~/.kube/config kubeconfig
     kubeconfig.yaml key.pem private.pem privkey.pem server-key.pem certs/RSAprivatekey.pem server.key tls.key
     private.key master.key bundle.p12 site.pfx AuthKey_AB12.p8 putty.ppk passwords.kdbx secret.txt mysecret.txt
     token npm_token.txt npm_token api_key.txt password.txt db_password my.secret service-account.json
@@ -34,6 +34,7 @@ LIKELY = _words(
     secrets.yml secrets .env.production .env.test .envrc prod.env secrets.env .ssh .ssh/ .aws .gnupg .ssh/deploy
     acme.key Test-runnable.pem my.jks release.keystore .htpasswd htpasswd terraform.tfstate client.ovpn
     terraform.tfvars *.pem *.key id_* id_rsa* .env* .npmrc* certs/*.p12 secrets/db lava-credentials.txt
+    /root/.docker/config.json
     """
 )
 
@@ -83,6 +84,7 @@ def test_the_file_is_quiet(path: str) -> None:
         ("cacert.pem", "look-alike"),
         ("src", "nothing"),
         (".ssh/", "folder of secrets"),
+        ("/kaniko/.docker/config.json", "settings with credentials"),
         (".env", "environment file"),
         ("id_rsa", "private key"),
     ],

@@ -119,7 +119,7 @@ def _copy_context(scene: Scene, node: Copy, stage: Stage, view: StateView, desti
                 target_verdict = classify_file(display(destination)) if not several else None
                 if verdict.kind != "nothing" or target_verdict is None or not target_verdict.secret:
                     continue
-                if target_verdict.kind == "folder of secrets":
+                if target_verdict.kind in ("folder of secrets", "settings with credentials"):
                     continue
                 names, certainty, reason = [source], Certainty.LIKELY, target_verdict.reason
             else:

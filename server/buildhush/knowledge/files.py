@@ -20,6 +20,7 @@ FileKind = Literal[
     "key store",
     "package registry credentials",
     "tool credentials",
+    "settings with credentials",
     "cloud credentials",
     "password file",
     "infrastructure state",
@@ -35,7 +36,8 @@ class FileVerdict(Struct, frozen=True):
 
     `reason`: half a sentence for a message. `kind`: for people. When `secret` is False it is "look-alike" for a name
     that says so (an example, a certificate, a public key), else "nothing": then another name of the same file, such as
-    the destination of a COPY, may know more. "folder of secrets" says nothing about a file that is copied into it.
+    the destination of a COPY, may know more. "folder of secrets" says nothing about a file that is copied into it,
+    "settings with credentials" nothing about one of another name that is copied there: mostly it holds settings only.
     """
 
     secret: bool
@@ -243,7 +245,9 @@ _NAMES = {
 
 _PLACES = {
     (".aws", "credentials"): _cloud("the AWS tools keep keys in it"),
-    (".docker", "config.json"): _tool("docker keeps registry logins in it"),
+    (".docker", "config.json"): FileVerdict(
+        True, False, "docker keeps registry logins in it", "settings with credentials"
+    ),
     ("containers", "auth.json"): _tool("podman keeps registry logins in it"),
     (".kube", "config"): _tool("it holds cluster credentials"),
     (".cargo", "credentials"): _registry("cargo keeps tokens in it", True),

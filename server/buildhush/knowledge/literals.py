@@ -182,6 +182,8 @@ _SENTRY = re.compile(r"@(?:o[0-9]+\.|[^/\s]{0,80}sentry)")
 _DEFAULT_LOGINS = frozenset(
     {"user", "username", "usr", "login", "admin", "root", "postgres", "guest", "test", "foo", "me", "name", "token"}
 )
+# Who logs in as one of these gives any word, or an e-mail address, as the password.
+_ANONYMOUS = frozenset(("anonymous", "anon", "ftp"))
 
 
 def _url_credentials(text: str) -> Iterator[LiteralFinding]:
@@ -202,6 +204,8 @@ def _userinfo(text: str, start: int, end: int) -> Iterator[LiteralFinding]:
             yield LiteralFinding(Span(start, start + len(user)), "token in a URL", certain=False)
         return
     if is_reference(password) or is_placeholder(password) or password.lower() == user.lower():
+        return
+    if user.lower() in _ANONYMOUS:
         return
     if user.lower() in _DEFAULT_LOGINS and password.lower() in _DEFAULT_LOGINS:
         return
@@ -266,11 +270,30 @@ _CURL_USER = re.compile(
 # echo 'user:password' | chpasswd
 _CHPASSWD = re.compile(
     r"(?<![\w-])(?P<user>[a-z_][\w.-]{0,31}):(?P<value>[^\s\"'`;,&|<>()\\$:]{4,128})[\"']?\s{0,3}\|\s{0,3}(?:\\\n\s{0,40})?"
-    r"(?:sudo\s)?(?:/usr/sbin/)?chpasswd"
+    r"(?:sudo\s)?(?:/usr/sbin/)?chpasswd\b(?!(?:[ \t]{1,3}[\w./-]{1,40}){0,3}[ \t]{1,3}(?:-e|--encrypted)\b)"
 )
-# Default logins of images that anybody may use; they keep nothing secret.
+# The login that stands beside an option, of wget, curl, lftp …
+_ANONYMOUS_LOGIN = re.compile(
+    r"(?<![\w-])(?:-u ?|--(?:\w{1,8}-)?(?:user|username|login)[= ])[\"']?(?:" + "|".join(sorted(_ANONYMOUS)) + r")\b",
+    re.I,
+)
+# Default logins of images that anybody may use; they keep nothing secret. Azure App Service asks for `root:Docker!`.
 _WELL_KNOWN_LOGINS = frozenset(
-    ("root", "admin", "toor", "docker", "test", "user", "guest", "vagrant", "default", "ubuntu", "centos", "raspberry")
+    (
+        "root",
+        "admin",
+        "toor",
+        "docker",
+        "test",
+        "user",
+        "guest",
+        "vagrant",
+        "default",
+        "ubuntu",
+        "centos",
+        "raspberry",
+        "docker!",
+    )
 )
 _NO_PASSWORD = re.compile(r"[0-9]{1,3}|[\w.-]*/[\w./-]*|true|false|yes|no|none|stdin", re.I)
 _ASSIGNMENT_HINTS = ("pass", "pwd", "psw", "secret", "token", "credential", "key", "auth")
@@ -300,7 +323,9 @@ def _contexts(text: str) -> Iterator[LiteralFinding]:
 def _named_values(text: str) -> Iterator[LiteralFinding]:
     for match in _OPTION.finditer(text):
         by_name = classify_name(match["name"])
-        if (by_name.password or by_name.words[-1:] == ("token",)) and by_name.secret and _is_literal(match["value"]):
+        if not (by_name.secret and (by_name.password or by_name.words[-1:] == ("token",))):
+            continue
+        if _is_literal(match["value"]) and not _ANONYMOUS_LOGIN.search(_command_around(text, match)):
             yield LiteralFinding(Span(*match.span("value")), f"value of --{match['name']}", certain=False)
     for match in _ASSIGNMENT.finditer(text):
         value = match["value"]
@@ -310,12 +335,22 @@ def _named_values(text: str) -> Iterator[LiteralFinding]:
             yield LiteralFinding(Span(*match.span("value")), f"value of {match['name']}", certain=False)
 
 
+def _command_around(text: str, match: re.Match[str]) -> str:
+    """The command that a match stands in, or what of it is near."""
+    before, after = text[max(0, match.start() - 400) : match.start()], text[match.end() : match.end() + 400]
+    start = max((end.end() for end in _COMMAND_END.finditer(before)), default=0)
+    end = _COMMAND_END.search(after)
+    return before[start:] + match.group() + (after[: end.start()] if end else after)
+
+
 def _curl_users(text: str) -> Iterator[LiteralFinding]:
     if "curl" not in text:
         return
     for match in _CURL_USER.finditer(text):
         before = text[max(0, match.start() - 400) : match.start()]
         command = before[before.rfind("curl") :] if "curl" in before else ";"
+        if match["user"].lower() in _ANONYMOUS:
+            continue
         if _COMMAND_END.search(command) is None and _is_literal(match["value"]):
             yield LiteralFinding(Span(*match.span("value")), "password of curl", certain=False)
 

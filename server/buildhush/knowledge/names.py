@@ -49,6 +49,8 @@ def classify_name(name: str) -> NameVerdict:
     if name in _KNOWN_NAMES:
         secret, reason = _KNOWN_NAMES[name]
         return NameVerdict(secret, reason, words)
+    if "{{" in name or "}}" in name:
+        return NameVerdict(False, "a template makes its name", words)
     if _BUNDLE_HOST.fullmatch(name):
         return NameVerdict(True, "Bundler reads the credentials of a gem server from it", words, password=True)
     if ignored := next((word for word in words if word in _HARMLESS_ANYWHERE), None):

@@ -82,8 +82,11 @@ _PARTS = re.compile(r"[A-Za-z0-9]+")
 _RUNS = re.compile(r"[a-z]+|[A-Z]+")
 _SEPARATOR = re.compile(r"[^a-z0-9]+")
 _MARKED = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\*(?:\**[^*]+)?\*+|__[^_].*__|%%.*%%|@[^@]*@|#\{.*\}|docker-secret->.*")
+_A_SECRET = r"(?:password|passwd|pass|secret|token|key)"
 _FILL_IN = re.compile(
-    r"your[-_.]|change[-_ ]?(?:me|it|this)|replace[-_ ]?(?:me|with|this)|[-_ ]here$|x{4}|\.\.\.|…|provide[-_ ]me"
+    r"your[-_.]|^your(?:own|api|auth|login|user|name|[a-z]{0,8}?" + _A_SECRET + r")"
+    r"|change[-_ ]?(?:me|it|this)|replace[-_ ]?(?:me|with|this)|[-_ ]here$|x{4}|\.\.\.|…|provide[-_ ]me"
+    r"|" + _A_SECRET + r"[-_ ]?or[-_ ]?" + _A_SECRET
 )
 
 _FILL_IN_WORDS = _words(

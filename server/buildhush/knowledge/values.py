@@ -87,6 +87,8 @@ def classify_value(text: str) -> ValueVerdict:
         return ValueVerdict("path", False, "its value is a path")
     if is_fill_in(head) or is_dummy(head):
         return ValueVerdict("placeholder", False, "its value is a placeholder")
+    if _VARIABLE_NAME.fullmatch(head) and classify_name(head).secret:
+        return ValueVerdict("placeholder", False, "its value is a variable's name")
     if looks_random(head):
         return ValueVerdict("high-entropy", None, "its value looks generated")
     return ValueVerdict("plain", None, "its value says nothing")
@@ -125,9 +127,11 @@ def _unnamed(by_name: NameVerdict, by_value: ValueVerdict) -> Verdict:
 
 
 def _repeats_name(value: str, by_name: NameVerdict) -> bool:
-    """`OAUTH_SECRET=oauth_secret`, `BOT_TOKEN=token`: all its words are the name's."""
-    words = split_words(value)
-    return bool(words) and set(words) <= set(by_name.words) and words[-1] == by_name.words[-1]
+    """`OAUTH_SECRET=oauth_secret`, `BOT_TOKEN=token`, `CLIENT_SECRET=oauth_client_secret`: the words are the name's."""
+    words, named = split_words(value), by_name.words
+    if not words or words[-1] != named[-1]:
+        return False
+    return set(words) <= set(named) or (len(named) > 1 and words[-len(named) :] == named)
 
 
 def _literal(finding: LiteralFinding) -> ValueVerdict:
@@ -162,6 +166,7 @@ _BOOLEANS = frozenset(_SWITCHES.split())
 
 _HEX_FINGERPRINT = r"(?:0x)?[0-9A-Fa-f]{8,128}"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,19}://")
+_VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9]{0,40}(?:_[A-Z0-9]{1,40}){1,8}")
 _VERSION = r"[vV]?[0-9]{1,8}(?:\.[0-9]{1,8}){1,5}(?:[-+~_.][A-Za-z0-9.+~_-]{1,40})?"
 _PIN = r"[A-Za-z][\w.+-]{0,60}(?:=|==|>=|<=|~=|>|<)[vV]?[0-9]{1,8}(?:[.:][A-Za-z0-9.:+~_-]{1,60})"
 _SSH_PUBLIC = r"(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-\w{1,20}|sk-[a-z0-9@.-]{1,60}) AAAA.*"
