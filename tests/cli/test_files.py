@@ -80,6 +80,14 @@ def test_ignore_files_above_the_searched_folder_hold(tmp_path: Path) -> None:
     assert found(tmp_path / "a" / "b")[0] == ["Dockerfile"]
 
 
+@pytest.mark.parametrize("separator", ["\u2028", "\x0c", "\x85"])
+def test_only_a_line_feed_ends_a_pattern(tmp_path: Path, separator: str) -> None:
+    write(tmp_path, "Dockerfile", "Dockerfile.gen")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text(f"a{separator}Dockerfile\n*.gen\r\n", encoding="utf-8", newline="")
+    assert found(tmp_path)[0] == ["Dockerfile"]
+
+
 def test_cyclic_links_end_the_search_all_the_same(tmp_path: Path) -> None:
     write(tmp_path, "a/Dockerfile")
     (tmp_path / "a" / "loop").symlink_to(tmp_path)

@@ -73,6 +73,32 @@ def test_positions_count_code_points() -> None:
     assert [text[span.start : span.end] for span in spans] == ["É", "NPM_TOKEN"]
 
 
+SEPARATED = {
+    "Makefile": "a:\n\tdocker build --label a=b{}c --build-arg NPM_TOKEN .\n",
+    ".gitlab-ci.yml": (
+        "a:\n  script:\n    - |\n      cat <<E\n      b{}c\n      E\n      docker build --build-arg NPM_TOKEN .\n"
+    ),
+    "docker-bake.hcl": (
+        'target "a" {{\n  args = {{ NPM_TOKEN = "" }}\n  dockerfile-inline = <<-E\n    # b{}c\n    FROM a\n  E\n}}\n'
+    ),
+}
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x0c", "\x85"])
+@pytest.mark.parametrize("name", SEPARATED)
+def test_what_is_no_line_end_to_the_reader_ends_no_line(name: str, separator: str) -> None:
+    def read(between: str) -> list[tuple[str, list[str]]]:
+        file = read_caller_file(f"/w/{name}", SEPARATED[name].format(between), lambda path: None, "/w")
+        assert file is not None
+        return [
+            (each.inline.text.replace(between, "+") if each.inline else "", [arg.name for arg in each.build_args])
+            for each in file.callers
+        ]
+
+    assert read(separator) == read("+")
+    assert [names for _, names in read(separator)] == [["NPM_TOKEN"]]
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

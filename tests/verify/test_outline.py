@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from buildhush.verify.engine import without_syntax_line
 from buildhush.verify.outline import read_outline, with_named_stages
 
@@ -61,3 +63,11 @@ def test_only_the_syntax_line_is_taken_out() -> None:
     assert without_syntax_line(TEXT).startswith("# escape=`\nARG")
     assert without_syntax_line("# hello\n# syntax=x\nFROM y\n") == "# hello\n# syntax=x\nFROM y\n"
     assert without_syntax_line("FROM y\n# syntax=x\n") == "FROM y\n# syntax=x\n"
+    assert without_syntax_line("# syntax=x\r\nFROM y\r\n") == "FROM y\r\n"
+    assert without_syntax_line("# syntax=x") == ""
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x0c", "\x85", "\r"])
+def test_only_a_line_feed_ends_the_syntax_line(separator: str) -> None:
+    line = f"# check=skip=all{separator}\n"
+    assert without_syntax_line(f"{line}# syntax=x{separator}y\nFROM z\n") == f"{line}FROM z\n"

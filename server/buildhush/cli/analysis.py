@@ -257,7 +257,7 @@ def lines_to_append(
         wanted.setdefault(line.file, []).append(line.line)
     for file, lines in wanted.items():
         before = read(Path(os.path.dirname(target.path), file)) or ""
-        present = {line.strip() for line in before.splitlines()}
+        present = {line.strip() for line in before.split("\n")}
         missing = [line for line in dict.fromkeys(lines) if line.strip() not in present]
         if missing:
             newline = "\r\n" if "\r\n" in before else "\n"

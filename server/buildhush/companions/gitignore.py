@@ -48,7 +48,7 @@ class Ignores(Struct, frozen=True):
         import pathspec
 
         try:
-            spec = pathspec.GitIgnoreSpec.from_lines(text.splitlines())
+            spec = pathspec.GitIgnoreSpec.from_lines(line.removesuffix("\r") for line in text.split("\n"))
         except ValueError:
             return self
         return Ignores((*self.specs, (folder, spec)))

@@ -8,6 +8,7 @@ import tree_sitter
 from msgspec import Struct
 
 from buildhush.companions.values import Mapping, Null, Offsets, Opaque, Pair, Scalar, Sequence, Value, encoded
+from buildhush.text.line_index import lines_of
 from buildhush.text.source_map import MappedText
 from buildhush.text.spans import Span
 
@@ -135,7 +136,7 @@ class _Reader:
         """`<<NAME` and `<<-NAME`; `${…}` stays in it as written."""
         span = self.span(node)
         written = self.text[span.start : span.end]
-        lines = written.splitlines(keepends=True)
+        lines = lines_of(written)
         if len(lines) < 2:
             return Opaque(written, span)
         content = lines[1:-1]

@@ -6,9 +6,11 @@ import re
 from difflib import SequenceMatcher
 
 from buildhush.companions.values import Mapping, Pair, Sequence, Value
+from buildhush.text.line_index import lines_of
 from buildhush.text.spans import Edit, Span, insertion
 
 _LONGEST_COMPARED = 20_000
+"""Lines; longer texts are compared by their common start and end only."""
 
 
 def newline_of(text: str) -> str:
@@ -170,7 +172,7 @@ def attribute_removed(text: str, pair: Pair) -> Edit | None:
 
 def difference(old: str, new: str) -> tuple[Edit, ...]:
     """Edits that turn one text into the other, by line and then as short as they get."""
-    before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
+    before, after = lines_of(old), lines_of(new)
     if len(before) + len(after) > _LONGEST_COMPARED:
         return tuple(_trimmed(old, 0, len(old), new))
     starts = [0]

@@ -564,7 +564,7 @@ def _bake_action(repair: _Repair, caller: Caller, task: _Task, step: Mapping, in
 def _list_line_removed(text: str, inputs: Mapping, pair: Pair, argument: PassedArgument) -> Edit | None:
     """Takes an entry out of an input that is a list, one a line; the last one goes with the input."""
     assert isinstance(pair.value, Scalar)
-    if len([line for line in pair.value.text.splitlines() if line.strip()]) == 1:
+    if len([line for line in pair.value.text.split("\n") if line.strip()]) == 1:
         return layout.entry_removed(text, ((inputs, inputs.own.index(pair)),)) if len(inputs.own) > 1 else None
     if pair.value.style != "block":
         return None

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from buildhush.companions.callers import CallerFile, CallerKind, ReadText
 from buildhush.companions.commands import ScriptPlace, build_callers
+from buildhush.text.line_index import line_feed_lines_of
 from buildhush.text.source_map import MappedText, identity
 
 _SHELL_NAME = re.compile(r".+\.(?:sh|bash|zsh|ksh)", re.IGNORECASE)
@@ -64,7 +65,7 @@ def _assigned(text: str) -> frozenset[str] | None:
 def _recipes(text: str) -> Iterator[MappedText]:
     """The recipe lines that call a builder, each joined with its continuation lines, make's own marks left out."""
     position = 0
-    lines = text.splitlines(keepends=True)
+    lines = line_feed_lines_of(text)
     index = 0
     while index < len(lines):
         start, line = position, lines[index]

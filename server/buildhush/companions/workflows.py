@@ -131,7 +131,7 @@ def _action(path: str, root: str, key: tuple[str, ...], step: Mapping) -> Caller
         _known(inputs.text("target")),
         tuple(_arguments(inputs, shown)),
         tuple(secrets),
-        tuple(line for line in (inputs.text("ssh") or "").splitlines() if line.strip()),
+        tuple(line for line in (inputs.text("ssh") or "").split("\n") if line.strip()),
         _cache_mode(inputs),
         _provenance(inputs),
         any(isinstance(inputs.get(each), Scalar) and _opaque(inputs, each) for each in ("secrets", "build-args")),
@@ -189,7 +189,7 @@ def _known(text: str | None) -> str | None:
 
 def _opaque(inputs: Mapping, key: str) -> bool:
     """Whether a whole line of a list is an expression that may hold any number of entries."""
-    return any(line.strip().startswith("${{") for line in (inputs.text(key) or "").splitlines())
+    return any(line.strip().startswith("${{") for line in (inputs.text(key) or "").split("\n"))
 
 
 def _places(root: str, inputs: Mapping) -> tuple[BuildPlace, ...]:

@@ -22,6 +22,7 @@ from buildhush.companions.values import (
     Value,
     encoded,
 )
+from buildhush.text.line_index import lines_of
 from buildhush.text.source_map import MappedText
 from buildhush.text.spans import Span
 
@@ -77,7 +78,7 @@ def _read(text: str) -> tuple[tuple[Value, ...], tuple[Span, ...]]:
 
 def _mended(text: str) -> str:
     """The text without the first line that breaks it, else only what stands before that line; as long as it was."""
-    lines = text.splitlines(keepends=True)
+    lines = lines_of(text)
     low, high = 0, len(lines)
     while low < high:
         middle = (low + high + 1) // 2
@@ -312,7 +313,7 @@ class _Reader:
             return Scalar("", span, "block", MappedText("", (0,), (span.end,)))
         lines: list[tuple[int, str]] = []
         position = header_end + 1
-        for line in self.text[position:end].splitlines(keepends=True):
+        for line in lines_of(self.text[position:end]):
             lines.append((position, line))
             position += len(line)
         while lines and not lines[-1][1].strip():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,15 +15,13 @@ from buildhush.companions.context import leads_outside
 from buildhush.engine import Analysis, Report, fixes
 from buildhush.lsp.documents import Document
 from buildhush.rules.api import FileLine, Fix, PassedSecret, Safety
-from buildhush.text.spans import Edit, Span, insertion
+from buildhush.text.spans import Edit, insertion
 
 if TYPE_CHECKING:
     from buildhush.lsp.server import BuildhushServer
 
 _ANNOTATION = "buildhush"
 _LONGEST_IGNORE_FILE = 1024 * 1024
-_LONGEST_COMPARED = 20_000
-"""Lines; longer texts are compared by their common start and end only."""
 
 
 class Change(Struct, frozen=True):
@@ -168,7 +165,7 @@ def _with_lines(server: BuildhushServer, file: _File) -> ChangedFile | None:
 
 
 def _appended(text: str, lines: Sequence[str]) -> Edit | None:
-    present = {line.strip() for line in text.splitlines()}
+    present = {line.strip() for line in text.split("\n")}
     missing = [line for line in lines if line not in present]
     if not missing:
         return None
@@ -186,31 +183,3 @@ def _read(path: str) -> str | None:
             return stream.read()
     except OSError:
         return None
-
-
-def difference(old: str, new: str) -> tuple[Edit, ...]:
-    """Edits that turn one text into the other, by line and then as short as they get."""
-    before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
-    if len(before) + len(after) > _LONGEST_COMPARED:
-        return tuple(_trimmed(old, 0, len(old), new))
-    starts = [0]
-    for line in before:
-        starts.append(starts[-1] + len(line))
-    edits: list[Edit] = []
-    for tag, start, end, new_start, new_end in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if tag != "equal":
-            edits += _trimmed(old, starts[start], starts[end], "".join(after[new_start:new_end]))
-    return tuple(edits)
-
-
-def _common(one: str, other: str) -> int:
-    """How many characters the two begin with alike."""
-    pairs = zip(one, other, strict=False)
-    return next((count for count, (first, second) in enumerate(pairs) if first != second), min(len(one), len(other)))
-
-
-def _trimmed(old: str, start: int, end: int, text: str) -> list[Edit]:
-    prefix = _common(old[start:end], text)
-    suffix = _common(old[start + prefix : end][::-1], text[prefix:][::-1])
-    edit = Edit(Span(start + prefix, end - suffix), text[prefix : len(text) - suffix])
-    return [] if edit.span.start == edit.span.end and not edit.text else [edit]

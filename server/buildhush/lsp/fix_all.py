@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from buildhush.companions.layout import difference
 from buildhush.engine import Report, analyze
-from buildhush.lsp.edits import Change, difference, offered
+from buildhush.lsp.edits import Change, offered
 from buildhush.rules.api import FileLine, Fix, PassedSecret, Safety
 from buildhush.text.spans import apply
 

@@ -123,6 +123,18 @@ class LineIndex:
         return result
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines, each with its end; none behind the last line end. As the index has them, and YAML and HCL too."""
+    return _LINE.findall(text) if "\r" in text else line_feed_lines_of(text)
+
+
+def line_feed_lines_of(text: str) -> list[str]:
+    """The lines, each with its line feed, which alone ends one: what make, git and the builder read by."""
+    lines = [line + "\n" for line in text.split("\n")]
+    lines[-1] = lines[-1][:-1]
+    return lines if lines[-1] else lines[:-1]
+
+
 def _line_lengths(text: str) -> list[int]:
     if "\r" in text:
         lengths = [len(line) for line in _LINE.findall(text)]

@@ -8,7 +8,6 @@ Nothing here reads a real secret. All files an engine writes are below the work 
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import threading
@@ -16,6 +15,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
+
+from buildhush.dockerfile.lexer import read_directives
 
 
 class EngineError(Exception):
@@ -118,19 +119,14 @@ class Engine(Protocol):
         ...
 
 
-_DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*\S")
-
-
 def without_syntax_line(dockerfile: str) -> str:
     """The Dockerfile without its `# syntax=` directive; other directives keep their effect."""
-    lines = dockerfile.splitlines(keepends=True)
-    for number, line in enumerate(lines):
-        match = _DIRECTIVE.match(line.removeprefix("\ufeff"))
-        if match is None:
-            break
-        if match[1].lower() == "syntax":
+    for directive in read_directives(dockerfile):
+        if directive.name == "syntax":
             # The line is removed, not blanked: a comment in its place would end the directives.
-            return "".join(lines[:number] + lines[number + 1 :])
+            start = dockerfile.rfind("\n", 0, directive.span.start) + 1
+            line_feed = dockerfile.find("\n", directive.span.end)
+            return dockerfile[:start] + ("" if line_feed < 0 else dockerfile[line_feed + 1 :])
     return dockerfile
 
 
