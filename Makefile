@@ -66,8 +66,8 @@ docs: $(STAMP) ## Write everything that is generated: rule pages, schema, manual
 docs-check: $(STAMP) ## Fail when something generated is stale
 	$(BIN)/python server/docs/generate.py --check
 
-wheel: $(STAMP) ## Build the wheel twice and compare the bytes
-	$(BIN)/python server/docs/build_wheel.py
+wheel: $(STAMP) ## Build sdist and wheel here, elsewhere and from the sdist, and compare the bytes
+	$(BIN)/python server/docs/distributions.py
 
 engines: $(STAMP) ## Install the build engines for the tests that build (Linux, root, Debian, Go)
 	$(BIN)/python -m tests.buildkit.setup_engine

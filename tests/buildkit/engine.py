@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from tests.buildkit.setup_engine import BUILDKIT_VERSION, IMAGE_RECIPE, cache_folder
+from tests.support import missing
 
 from buildhush.verify.buildctl import BuildctlEngine
 from buildhush.verify.docker_cli import DockerEngine
@@ -168,9 +169,7 @@ def build_engine() -> Iterator[BuildctlEngine]:
         try:
             engine = stack.enter_context(running_buildkit())
         except EngineMissing as reason:
-            if is_required():
-                pytest.fail(str(reason))
-            pytest.skip(str(reason))
+            missing(str(reason), is_required())
         yield engine
 
 
@@ -181,7 +180,5 @@ def old_build_engine() -> Iterator[DockerEngine]:
         try:
             engine = stack.enter_context(running_old_docker())
         except EngineMissing as reason:
-            if is_required():
-                pytest.fail(str(reason))
-            pytest.skip(str(reason))
+            missing(str(reason), is_required())
         yield engine

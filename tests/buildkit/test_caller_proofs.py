@@ -15,6 +15,7 @@ from tests.buildkit.engine import EngineMissing, is_required
 from tests.companions.repair_cases import Case, read_cases
 from tests.companions.test_inline import REPAIRED
 from tests.companions.workspace import Workspace
+from tests.support import missing
 
 from buildhush.companions.findings import whole_fix
 from buildhush.companions.readers import kind_of
@@ -42,9 +43,7 @@ def runner(build_engine: BuildctlEngine, tmp_path_factory: pytest.TempPathFactor
     try:
         return CallerRunner(build_engine, tmp_path_factory.mktemp("clients"))
     except EngineMissing as reason:
-        if is_required():
-            pytest.fail(str(reason))
-        pytest.skip(str(reason))
+        missing(str(reason), is_required())
 
 
 def built(runner: CallerRunner, case: Case, root: Path) -> CallerBuild:
