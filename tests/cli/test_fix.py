@@ -66,6 +66,28 @@ def test_a_diff_hides_values(run: Run, folder: Path) -> None:
     assert "correcthorse" not in outcome.out + outcome.err
 
 
+def test_a_value_that_anyone_can_guess_is_hidden_where_it_stands_alone(run: Run, folder: Path) -> None:
+    text = (
+        "FROM a\nENV MYSQL_ROOT_PASSWORD=root\nRUN ./setup $MYSQL_ROOT_PASSWORD > /root/log; ./again --password root\n"
+    )
+    (folder / "Dockerfile").write_text(text)
+    lines = run("fix", "--diff", "--unsafe").out.splitlines()
+    assert "-ENV MYSQL_ROOT_PASSWORD=***" in lines
+    assert any("id=mysql_root_password" in line and "/root/log" in line for line in lines)
+    assert not any("--password root" in line for line in lines)
+    findings = run("check", "--format", "json").json["findings"]
+    assert [each["severity"] for each in findings if each["rule"] == "secret-in-env"] == ["warning"]
+    assert findings[0]["fixes"]
+
+
+def test_a_diff_says_that_a_file_ends_without_a_newline(run: Run, folder: Path) -> None:
+    path = folder / "Dockerfile"
+    path.write_text(LEAKS["argument"].rstrip("\n"))
+    outcome = run("fix", "--diff", str(path.resolve()))
+    assert outcome.out.startswith("--- a" + str(path.resolve()) + "\n")
+    assert outcome.out.count("\\ No newline at end of file\n") == 2
+
+
 def test_what_may_change_the_build_is_left_unless_asked_for(run: Run, folder: Path) -> None:
     (folder / "Dockerfile").write_text(LEAKS["written"])
     outcome = run("fix")

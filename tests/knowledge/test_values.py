@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from buildhush.knowledge.placeholders import is_guessable
 from buildhush.knowledge.values import classify_value, find_literals, judge
 
 # Put together here, so that no scanner takes this file for one that holds credentials.
@@ -164,6 +165,43 @@ def test_name_and_value_together(name: str, value: str | None, parameter: bool, 
     verdict = judge(name, value, parameter=parameter)
     assert verdict.secret is secret, verdict.reason
     assert value is None or len(value) < 6 or value not in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("value", "beside", "guessable"),
+    [
+        ("root", (), True),
+        ("1234", (), True),
+        ("12345678", (), True),
+        ("_111111_", (), True),
+        ("P@ssw0rd!", (), True),
+        ("my-s3cr3t", (), True),
+        ("supersecretkey", (), True),
+        ("admin2024", (), True),
+        ("sonar", ("sonarqube", "password"), True),
+        ("nagiosadmin", ("nagiosadmin",), True),
+        ("vncpassword", ("vnc", "pw"), True),
+        ("", (), False),
+        ("mellow", (), False),
+        ("mellow", ("mel",), False),
+        ("839201", (), False),
+        ("admin83920174", (), False),
+        ("correct horse battery", (), False),
+        ("adminadminadminadmin", (), False),
+        ("s3cr3t-Q7RbX2", (), False),
+        ("q7RbX2mZ9KfLw4TnYc8Vd1Hs", (), False),
+        ("root" * 100_000, (), False),
+    ],
+)
+def test_a_password_that_is_guessed_first(value: str, beside: tuple[str, ...], guessable: bool) -> None:
+    assert is_guessable(value, *beside) is guessable
+
+
+def test_only_a_value_that_a_name_makes_a_secret_can_be_guessed() -> None:
+    assert judge("ROOT_PASSWORD", "root").guessable
+    assert not judge("ROOT_PASSWORD", "q7RbX2mZ9KfLw4Tn").guessable
+    assert not judge("ROOT_FOLDER", "root").guessable
+    assert not judge("DATABASE_URL", "postgres://app:s3cr3t@db/app").guessable
 
 
 def test_a_known_format_makes_it_certain() -> None:

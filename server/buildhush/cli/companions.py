@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from buildhush.cli.analysis import Request, Target, configuration_for, context_for, settings_for
 from buildhush.cli.files import UnreadableError, within
-from buildhush.cli.masking import SHORTEST_VALUE, Mask, masked_line
+from buildhush.cli.masking import SHORTEST_VALUE, Mask, hide, masked_line
 from buildhush.cli.records import (
     NOT_READ,
     FileEdit,
@@ -261,7 +261,10 @@ class Callers:
                 for edit in file.edits
             )
             # An edit that carries a secret along can't be shown; `buildhush fix` still applies it.
-            if any(find_literals(edit.text) or any(value in edit.text for value in literals) for edit in edits):
+            if any(
+                find_literals(edit.text) or any(hide(edit.text, value) != edit.text for value in literals)
+                for edit in edits
+            ):
                 continue
             yield FixRecord(fix.title, fix.safety.value, preferred, edits, note=fix.note)
             preferred = False
@@ -301,7 +304,7 @@ class Callers:
             return self._masks[path].shown(whole)
         text = (self.index.text_of(path) or "")[whole.start : whole.end]
         for value in inside.values if inside is not None else ():
-            text = text.replace(value, "*" * len(value))
+            text = hide(text, value, "*" * len(value))
         return masked_line(text, Span(span.start - whole.start, min(span.end, whole.end) - whole.start))
 
     def _index_of(self, path: str) -> LineIndex:

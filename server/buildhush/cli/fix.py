@@ -24,7 +24,7 @@ from buildhush.cli.analysis import Request, Target, records
 from buildhush.cli.companions import Callers
 from buildhush.cli.files import UnreadableError, UnwrittenError, decoded
 from buildhush.cli.formats.human import clean
-from buildhush.cli.masking import masked_line
+from buildhush.cli.masking import hide, masked_line
 from buildhush.cli.records import FindingRecord, Results, stable, to_json
 from buildhush.cli.repairs import Passes, Repairs, Step
 from buildhush.cli.surroundings import look_around
@@ -227,12 +227,15 @@ class _Run:
             yield from self._unified(self._name(path), files.first[path], files.now[path], colour, kind_of(path))
 
     def _unified(self, shown: str, before: str, after: str, colour: bool, kind: str | None = None) -> Iterator[str]:
-        for line in difflib.unified_diff(_lines(before), _lines(after), f"a/{shown}", f"b/{shown}"):
+        name = shown.lstrip("/")
+        for line in difflib.unified_diff(_lines(before), _lines(after), f"a/{name}", f"b/{name}"):
             text = self._hidden(line.rstrip("\r\n"))
             if kind is not None:
                 text = text[:1] + masked_line(text[1:])
             text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\ufffd", text)
             yield (f"\x1b[{_COLOURS[text[0]]}m{text}\x1b[0m" if colour and text[:1] in _COLOURS else text) + "\n"
+            if not line.endswith(("\n", "\r")):
+                yield "\\ No newline at end of file\n"
 
     # For scripts.
 
@@ -291,7 +294,7 @@ class _Run:
 
     def _hidden(self, text: str) -> str:
         for value in sorted(self.repairs.values, key=len, reverse=True):
-            text = text.replace(value, "***")
+            text = hide(text, value)
         return text
 
     def _name(self, path: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from buildhush.engine import Analysis
 from buildhush.flow.facts import Facts, SecretVariable
+from buildhush.knowledge.placeholders import is_guessable
 from buildhush.knowledge.values import find_literals, judge
 from buildhush.text.spans import Span
 
@@ -44,18 +45,28 @@ class Mask:
                     characters[position - span.start] = "*"
         text = "".join(characters)
         for value in self.values:
-            text = text.replace(value, "*" * len(value))
+            text = hide(text, value, "*" * len(value))
         return text
 
     def hidden(self, text: str) -> str:
         """Any other text with every value replaced by three asterisks."""
         for value in self.values:
-            text = text.replace(value, "***")
+            text = hide(text, value)
         return text
 
     def leaves(self, text: str) -> bool:
         """Whether a text holds none of the values."""
-        return not any(value in text for value in self.values)
+        return self.hidden(text) == text
+
+
+def hide(text: str, value: str, stars: str = "***") -> str:
+    """`text` with asterisks for a secret's value.
+
+    One that anyone can guess is a word like others: hidden where it stands alone, not in `/root` or `root_password`.
+    """
+    if value not in text or not is_guessable(value):
+        return text.replace(value, stars)
+    return re.sub(rf"(?<![\w/.-]){re.escape(value)}(?![\w/-]|\.\w)", stars, text)
 
 
 def secret_spans(facts: Facts) -> Iterator[Span]:

@@ -285,6 +285,7 @@ def _finished_variable(walk: Walk, item: Declared, readers: Readers, reach: _Rea
         item.literal,
         default,
         declaration[0] if declaration is not None else None,
+        item.guessable,
     )
 
 
@@ -314,11 +315,13 @@ def _literals(located: Sequence[_Located], reach: _Reach) -> tuple[LiteralSecret
     found: list[LiteralSecret] = []
     for each in located:
         node, stage = each.taken.node, each.stage
-        for span, kind, certain, in_heredoc in each.taken.literals:
+        for span, literal, in_heredoc in each.taken.literals:
             place = Place(node, span)
             sinks = reach.literal_sinks(stage, node, in_heredoc=in_heredoc)
-            hop = Hop(place, f"a {kind} is written in the file")
-            found.append(LiteralSecret(node, stage, place, kind, sinks, (hop,), certain))
+            hop = Hop(place, f"{literal.kind} stands in the file")
+            found.append(
+                LiteralSecret(node, stage, place, literal.kind, sinks, (hop,), literal.certain, literal.guessable)
+            )
     return tuple(found)
 
 

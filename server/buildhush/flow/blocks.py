@@ -17,6 +17,7 @@ from buildhush.flow.effects import Effect, Looks, merged, together
 from buildhush.flow.runs import Followed
 from buildhush.flow.stage_state import StageState
 from buildhush.flow.step import Step
+from buildhush.knowledge.literals import LiteralFinding
 from buildhush.text.spans import Span
 
 BLOCK = 32
@@ -48,7 +49,7 @@ class Taken(Struct, frozen=True, eq=False):
     looks: Looks
     around: int
     speaks: bool
-    literals: tuple[tuple[Span, str, bool, bool], ...]
+    literals: tuple[tuple[Span, LiteralFinding, bool], ...]
     followed: Followed | None
 
 

@@ -121,7 +121,7 @@ def _environment(
     certainty = Certainty.CERTAIN if verdict.certain else Certainty.LIKELY
     source = Source(SourceKind.ENV, name, certainty, verdict.reason, place)
     trail = (Hop(place, f"environment variable `{name}` is set"),)
-    item = Declared(node, stage, pair, source, trail, True, False, False, in_onbuild)
+    item = Declared(node, stage, pair, source, trail, True, False, False, in_onbuild, verdict.guessable)
     return StageVariable(name, None, False, node, pair, (source,), trail), item
 
 

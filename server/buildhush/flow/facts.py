@@ -165,7 +165,8 @@ class SecretVariable(Struct, frozen=True, gc=False):
 
     `stage` is None for an ARG before the first FROM that no stage redeclares. `pair`: the KEY[=VALUE]. `readers`: RUNs
     whose script names it and other instructions that expand it, in order. `copied_to`: ENV, LABEL … that take it over.
-    `literal`: the value is written in the file. `global_pair`: the ARG before FROM that a stage's `ARG NAME` repeats.
+    `literal`: the value is written in the file. `global_declaration`: the ARG before FROM that a stage's `ARG NAME`
+    repeats. `guessable`: the value of an ENV is a password that everybody tries first.
     """
 
     node: Assignment
@@ -180,6 +181,7 @@ class SecretVariable(Struct, frozen=True, gc=False):
     literal: bool
     default: str | None
     global_declaration: Assignment | None
+    guessable: bool = False
 
 
 class ConfigValue(Struct, frozen=True, gc=False):
@@ -194,7 +196,10 @@ class ConfigValue(Struct, frozen=True, gc=False):
 
 
 class LiteralSecret(Struct, frozen=True, gc=False):
-    """A credential written into the file itself; `kind` names its format ("GitHub token"), never the value."""
+    """A credential written into the file itself; `kind` names its format ("GitHub token"), never the value.
+
+    `guessable`: it is a password that everybody tries first.
+    """
 
     node: Instruction
     stage: Stage | None
@@ -203,6 +208,7 @@ class LiteralSecret(Struct, frozen=True, gc=False):
     sinks: tuple[Sink, ...]
     trail: tuple[Hop, ...]
     certain: bool = True
+    guessable: bool = False
 
 
 class CopiedSecret(Struct, frozen=True, gc=False):

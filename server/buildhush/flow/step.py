@@ -27,7 +27,7 @@ from buildhush.flow.summary import RunSummary
 
 
 class Declared(Struct, frozen=True, gc=False):
-    """An ARG or ENV pair that carries a secret, before its readers are known."""
+    """An ARG or ENV pair that carries a secret, before its readers are known. `guessable`: see SecretVariable."""
 
     node: Assignment
     stage: Stage
@@ -38,6 +38,7 @@ class Declared(Struct, frozen=True, gc=False):
     is_argument: bool
     inherits_argument: bool
     in_onbuild: bool
+    guessable: bool = False
 
 
 class Step(Struct, frozen=True, gc=False):

@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from buildhush.knowledge.names import classify_name
-from buildhush.knowledge.placeholders import is_placeholder, is_reference, looks_random
+from buildhush.knowledge.placeholders import is_guessable, is_placeholder, is_reference, looks_random
 from buildhush.text.spans import Span
 
 
@@ -25,11 +25,13 @@ class LiteralFinding(Struct, frozen=True):
     """A credential that stands in a text. `span`: the secret part only. `kind`: for people, such as "GitHub token".
 
     `certain`: a format of its own (a token's prefix, a URL's password); False when the words around it say so.
+    `guessable`: a password that everybody tries first; never a certain one.
     """
 
     span: Span
     kind: str
     certain: bool = True
+    guessable: bool = False
 
 
 def find_literals(text: str) -> tuple[LiteralFinding, ...]:
@@ -326,7 +328,8 @@ def _named_values(text: str) -> Iterator[LiteralFinding]:
         if not (by_name.secret and (by_name.password or by_name.words[-1:] == ("token",))):
             continue
         if _is_literal(match["value"]) and not _ANONYMOUS_LOGIN.search(_command_around(text, match)):
-            yield LiteralFinding(Span(*match.span("value")), f"value of --{match['name']}", certain=False)
+            guessable = is_guessable(match["value"], *by_name.words)
+            yield LiteralFinding(Span(*match.span("value")), f"value of --{match['name']}", False, guessable)
     for match in _ASSIGNMENT.finditer(text):
         value = match["value"]
         if is_reference(value) or is_placeholder(value) or not looks_random(value):
@@ -352,7 +355,8 @@ def _curl_users(text: str) -> Iterator[LiteralFinding]:
         if match["user"].lower() in _ANONYMOUS:
             continue
         if _COMMAND_END.search(command) is None and _is_literal(match["value"]):
-            yield LiteralFinding(Span(*match.span("value")), "password of curl", certain=False)
+            guessable = is_guessable(match["value"], match["user"])
+            yield LiteralFinding(Span(*match.span("value")), "password of curl", False, guessable)
 
 
 def _login_passwords(text: str) -> Iterator[LiteralFinding]:
@@ -362,7 +366,7 @@ def _login_passwords(text: str) -> Iterator[LiteralFinding]:
         user, value = match["user"], match["value"]
         if value.lower() in _WELL_KNOWN_LOGINS or value.lower().startswith(user.lower()) or not _is_literal(value):
             continue
-        yield LiteralFinding(Span(*match.span("value")), "login password", certain=False)
+        yield LiteralFinding(Span(*match.span("value")), "login password", False, is_guessable(value, user))
 
 
 _COMMAND_END = re.compile(r"[;&|](?=\s)")

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from buildhush.knowledge.literals import LiteralFinding, find_literals, hushed
 from buildhush.knowledge.names import NameVerdict, classify_name, split_words
-from buildhush.knowledge.placeholders import is_dummy, is_fill_in, is_reference, looks_random
+from buildhush.knowledge.placeholders import is_dummy, is_fill_in, is_guessable, is_reference, looks_random
 from buildhush.text.spans import Span
 
 __all__ = ["LiteralFinding", "ValueVerdict", "Verdict", "classify_value", "find_literals", "hushed", "judge"]
@@ -55,7 +55,8 @@ class Verdict(Struct, frozen=True):
 
     `certain`: the value is of a known format; otherwise the name makes it likely. `reason`: half a sentence without the
     value. `kind`: the value's kind, None without a value; "reference" means: look at what it refers to. `span`: the
-    secret part of the value. `literal`: as in `ValueVerdict`.
+    secret part of the value. `literal`: as in `ValueVerdict`. `guessable`: it is a secret by its name, but the value is
+    one that everybody tries first.
     """
 
     secret: bool
@@ -64,6 +65,7 @@ class Verdict(Struct, frozen=True):
     kind: ValueKind | None
     span: Span | None = None
     literal: str | None = None
+    guessable: bool = False
 
 
 def classify_value(text: str) -> ValueVerdict:
@@ -111,13 +113,14 @@ def judge(name: str, value: str | None, *, parameter: bool = False) -> Verdict:
         return _unnamed(by_name, by_value)
     if parameter and (by_value.kind == "empty" or (by_value.kind == "placeholder" and not is_dummy(value))):
         return Verdict(True, False, by_name.reason, by_value.kind)
+    guessable = is_guessable(value, *by_name.words)
     if by_value.kind == "number" and by_name.password and len(value.strip()) >= 4:
-        return Verdict(True, False, by_name.reason, by_value.kind)
+        return Verdict(True, False, by_name.reason, by_value.kind, guessable=guessable)
     if by_value.secret is False:
         return Verdict(False, False, by_value.reason, by_value.kind)
     if not parameter and _repeats_name(value, by_name):
         return Verdict(False, False, "its value only repeats the name", "placeholder")
-    return Verdict(True, False, by_name.reason, by_value.kind)
+    return Verdict(True, False, by_name.reason, by_value.kind, guessable=guessable)
 
 
 def _unnamed(by_name: NameVerdict, by_value: ValueVerdict) -> Verdict:

@@ -12,7 +12,10 @@ from buildhush.text.spans import Edit
 
 
 class Severity(str, Enum):
-    """ERROR: leaks with the exported image. WARNING: elsewhere. INFORMATION: misuse without a leak. HINT: tidying."""
+    """ERROR: leaks with the exported image. WARNING: elsewhere, or it is a password that anyone can guess.
+
+    INFORMATION: misuse without a leak. HINT: tidying.
+    """
 
     ERROR = "error"
     WARNING = "warning"

@@ -23,6 +23,8 @@ of the images that were built. Then mount it as a secret for the command that ne
 What else: the caller passes `docker build --secret id=github_token,env=GITHUB_TOKEN`. For `ADD https://…`, BuildKit
 takes the secrets `HTTP_AUTH_TOKEN_<host>` and, for git sources, `GIT_AUTH_TOKEN`.
 
+A password that anyone can guess (`1234`, the login's own name) is a warning and no error: it keeps nothing secret.
+
 Not reported: placeholders, examples and public keys. A literal that is the value of a secret-looking ARG or ENV is
 reported by `secret-in-arg` and `secret-in-env`.
 """
@@ -49,16 +51,23 @@ def check(facts: Facts) -> Iterator[Finding]:
     """Literals outside ARG and ENV."""
     for literal in facts.literals:
         certainty = Certainty.CERTAIN if literal.certain else Certainty.LIKELY
-        what = "A credential" if literal.certain else "What looks like a credential"
         yield Finding(
             place=literal.place,
-            message=f"{what} ({literal.kind}) is written into the Dockerfile{_where(literal)}; rotate it",
+            message=_message(literal),
             source=Source(SourceKind.LITERAL, literal.kind, certainty, "of its format", literal.place),
             sinks=literal.sinks,
             trail=literal.trail,
             certainty=certainty,
+            severity=Severity.WARNING if literal.guessable else None,
             subject=literal,
         )
+
+
+def _message(literal: LiteralSecret) -> str:
+    if literal.guessable:
+        return f"A password that anyone can guess ({literal.kind}) is written into the Dockerfile{_where(literal)}"
+    what = "A credential" if literal.certain else "What looks like a credential"
+    return f"{what} ({literal.kind}) is written into the Dockerfile{_where(literal)}; rotate it"
 
 
 def _where(literal: LiteralSecret) -> str:
@@ -106,6 +115,8 @@ def _variable(kind: str) -> str:
     """A variable's name for the kind of a literal; "" for one that no variable can hold well (a private key)."""
     if kind == "private key":
         return ""
+    if kind == "password of curl":
+        return "CURL_PASSWORD"
     name = re.sub(r"\bin a URL\b|\bheader\b|^value of\b", "", kind)
     name = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_").upper()
     return "AUTH_TOKEN" if name == "AUTHORIZATION" else name if re.match(r"[A-Z]", name) else ""

@@ -24,6 +24,9 @@ secrets of the orchestrator).
 What else: the caller passes `docker build --secret id=api_token,env=API_TOKEN`. A value that stood in the file must be
 rotated.
 
+A value that anyone can guess (`root`, `1234`, the name of the product) is a warning and no error: it keeps nothing
+secret, but every container has it unless another is passed.
+
 Not reported: variables whose name or value shows that they are public (paths, URLs without credentials, versions,
 placeholders, empty values), and the variables of a RUN's own shell.
 """
@@ -31,6 +34,8 @@ placeholders, empty values), and the variables of a RUN's own shell.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+
+from msgspec.structs import replace
 
 from buildhush.flow.facts import Facts, SecretVariable, Sink
 from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Severity
@@ -42,11 +47,21 @@ from buildhush.rules.wording import stage_name
 def check(facts: Facts) -> Iterator[Finding]:
     """Environment variables that carry a secret."""
     for variable in facts.environment:
+        if variable.guessable and Sink.CONFIG in variable.sinks:
+            yield replace(finding_of_one(variable, _default(variable)), severity=Severity.WARNING)
+            continue
         yield finding_of_one(
             variable,
             f"Environment variable `{variable.name}` looks like a secret ({variable.source.reason}): "
             f"{_where(variable)}",
         )
+
+
+def _default(variable: SecretVariable) -> str:
+    return (
+        f"Environment variable `{variable.name}` ({variable.source.reason}) has a value that anyone can guess: it "
+        "stays in the image, and every container has it unless another is passed"
+    )
 
 
 def _where(variable: SecretVariable) -> str:
