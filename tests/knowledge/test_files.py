@@ -22,7 +22,7 @@ CERTAIN = _words(
     private.key master.key bundle.p12 site.pfx AuthKey_AB12.p8 putty.ppk passwords.kdbx secret.txt mysecret.txt
     token npm_token.txt npm_token api_key.txt password.txt db_password my.secret service-account.json
     service_account_key.json serviceAccountKey.json gcp-key.json client_secret.json client_secret_123.json
-    firebase-adminsdk-x1.json .pgpass .s3cfg .vault-token .dockercfg .cargo/credentials.toml
+    firebase-adminsdk-x1.json .pgpass .google_authenticator .s3cfg .vault-token .dockercfg .cargo/credentials.toml
     application_default_credentials.json .config/gcloud/credentials.db
     /var/run/secrets/eks.amazonaws.com/serviceaccount/token C:\\Users\\me\\.ssh\\id_rsa ${HOME}/.netrc
     """
@@ -34,7 +34,7 @@ LIKELY = _words(
     secrets.yml secrets .env.production .env.test .envrc prod.env secrets.env .ssh .ssh/ .aws .gnupg .ssh/deploy
     acme.key Test-runnable.pem my.jks release.keystore .htpasswd htpasswd terraform.tfstate client.ovpn
     terraform.tfvars *.pem *.key id_* id_rsa* .env* .npmrc* certs/*.p12 secrets/db lava-credentials.txt
-    /root/.docker/config.json
+    /root/.docker/config.json htpasswd.users
     """
 )
 

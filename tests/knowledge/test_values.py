@@ -204,6 +204,24 @@ def test_only_a_value_that_a_name_makes_a_secret_can_be_guessed() -> None:
     assert not judge("DATABASE_URL", "postgres://app:s3cr3t@db/app").guessable
 
 
+@pytest.mark.parametrize(
+    ("value", "secret"),
+    [
+        # Single quotes: BuildKit expands nothing, and a generated key may well hold a `$`.
+        ("%8r$xanftcza)6uth+ij(2o", True),
+        ("$8r$xanftcza)6uth+ij(2o", True),
+        ("$OTHER", False),
+        ("${OTHER}", False),
+        ("x-$(cat /run/secrets/key)", False),
+        ("app:$apr1$odHl5EJN$KbxMfo86Qdve", False),
+        ("{{ secret }}", False),
+    ],
+)
+def test_a_dollar_where_nothing_is_expanded(value: str, secret: bool) -> None:
+    assert judge("SECRET_KEY", value, expanded=False).secret is secret
+    assert not judge("SECRET_KEY", value).secret or not secret
+
+
 def test_a_known_format_makes_it_certain() -> None:
     verdict = judge("BUILD_LABEL", f"x={GITHUB}")
     assert verdict.certain
@@ -244,6 +262,22 @@ def test_a_known_format_makes_it_certain() -> None:
         ("value of --password", "app init --password s3cr3t-Pa55", "s3cr3t-Pa55"),
         ("value of --password", "ftp -u anonymous host; app --password s3cr3t-Pa55", "s3cr3t-Pa55"),
         ("value of --auth-token", "app init --auth-token=s3cr3t-Pa55", "s3cr3t-Pa55"),
+        (
+            "secure string of PowerShell",
+            "$p = (ConvertTo-SecureString -String 's3cr3t-Pa55' -Force -AsPlainText)",
+            "s3cr3t-Pa55",
+        ),
+        ("htpasswd password", "htpasswd -b -c /etc/nginx/.htpasswd bob s3cr3t-Pa55", "s3cr3t-Pa55"),
+        ("htpasswd password", "htpasswd -Bbn bob 's3cr3t-Pa55' > /f", "s3cr3t-Pa55"),
+        ("database password", "mysql -e \"CREATE USER 'app'@'%' IDENTIFIED BY 's3cr3t-Pa55'\"", "s3cr3t-Pa55"),
+        ("database password", 'GRANT ALL ON a.* TO app@localhost identified by \\"s3cr3t-Pa55\\";', "s3cr3t-Pa55"),
+        ("database password", "psql -c \"ALTER ROLE app WITH SUPERUSER PASSWORD 's3cr3t-Pa55'\"", "s3cr3t-Pa55"),
+        (
+            "debconf password",
+            "echo 'mysql-server mysql-server/root_password password s3cr3t-Pa55' | debconf-set-selections",
+            "s3cr3t-Pa55",
+        ),
+        ("value of --password", "createuser --user app --password 's3cr3t-Pa55'", "s3cr3t-Pa55"),
         ("value of db_password", "db_password=q7RbX2mZ9KfLw4TnYc8V", "q7RbX2mZ9KfLw4TnYc8V"),
     ],
 )
@@ -300,6 +334,12 @@ def test_a_private_key_is_found_and_its_header_alone_is_not() -> None:
         "app --password=/run/secrets/pw --token true --password changeme",
         "docker build --secret id=npm_token --refresh-keys Swift",
         "TOKEN_URL=https://auth.example.com/realms/x/token12345678",
+        "ConvertTo-SecureString $env:PW -AsPlainText -Force; ConvertTo-SecureString -String '$pw'",
+        'htpasswd -c /f bob; htpasswd -b /f bob $PW; htpasswd -bn bob "$(cat /run/secrets/pw)" > /f',
+        "mysql -e \"CREATE USER app IDENTIFIED BY '$PW'; GRANT ALL TO app IDENTIFIED BY 'app'\"",
+        "psql -c \"CREATE USER app PASSWORD '${PW}'\"",
+        "echo 'mysql-server mysql-server/root_password password root' | debconf-set-selections",
+        'echo "slapd slapd/password1 password $PW" | debconf-set-selections',
     ],
 )
 def test_references_samples_and_look_alikes_are_quiet(text: str) -> None:

@@ -28,6 +28,9 @@ from buildhush.flow.step import Step
 from buildhush.flow.symbols import covered_by, display, is_below, is_temporary
 from buildhush.knowledge.files import classify_file
 
+# Of these, a file of another name that is copied there need not be one.
+_NOT_BY_DESTINATION = ("folder of secrets", "settings with credentials")
+
 
 def copy_step(scene: Scene, node: Copy, stage: Stage, view: StateView) -> Step:
     """COPY and ADD."""
@@ -116,10 +119,13 @@ def _copy_context(scene: Scene, node: Copy, stage: Stage, view: StateView, desti
                 if not any(_is_excluded(_relative_in(source, name), pattern) for pattern in excluded)
             )
             if not through:
+                is_listed = scene.context is not None and scene.context.exists(source)
                 target_verdict = classify_file(display(destination)) if not several else None
-                if verdict.kind != "nothing" or target_verdict is None or not target_verdict.secret:
+                if len(node.sources) == 1 and not is_listed and _is_same_folder(source, destination):
+                    target_verdict = classify_file(display(destination).rstrip("/"))
+                elif target_verdict is None or target_verdict.kind in _NOT_BY_DESTINATION:
                     continue
-                if target_verdict.kind in ("folder of secrets", "settings with credentials"):
+                if verdict.kind != "nothing" or not target_verdict.secret:
                     continue
                 names, certainty, reason = [source], Certainty.LIKELY, target_verdict.reason
             else:
@@ -143,6 +149,12 @@ def _copy_context(scene: Scene, node: Copy, stage: Stage, view: StateView, desti
     if not copied and not writes and not scripts:
         return expanded
     return replace(expanded, effect=Effect(files=files, scripts=scripts), copied=tuple(copied), writes=writes)
+
+
+def _is_same_folder(source: str, destination: str) -> bool:
+    """`COPY ssh/ /root/.ssh/`: the folder of secrets itself, which the context keeps under a name without the dot."""
+    name = posixpath.basename(destination.rstrip("/"))
+    return name == f".{posixpath.basename(source.rstrip('/'))}" and classify_file(name).kind == "folder of secrets"
 
 
 def _heredoc_scripts(node: Copy, view: StateView, destination: str) -> tuple[tuple[str, str], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from buildhush.dockerfile.expansion import references
 from buildhush.dockerfile.nodes import Assignment, Instruction, Pair, Simple, Word
 from buildhush.dockerfile.stages import Stage
 from buildhush.flow.effects import NO_EFFECT, Effect
@@ -111,7 +112,8 @@ def _environment(
         trail = (*carried[0][2], Hop(place, f"is copied into environment variable `{name}`"))
         item = Declared(node, stage, pair, sources[0], trail, False, False, True, in_onbuild)
         return StageVariable(name, None, False, node, pair, sources, trail), item
-    verdict = judge(name, value, parameter=False)
+    expands = pair.value is not None and bool(references(pair.value.text, scene.tree.escape))
+    verdict = judge(name, value, parameter=False, expanded=expands)
     override = scene.secret_name(name)
     secret = verdict.secret if override is None else override and bool(value)
     if secret and verdict.kind == "reference":

@@ -238,6 +238,8 @@ _NAMES = {
     ".azure": FileVerdict(True, False, "it is the folder of Azure credentials", "folder of secrets"),
     "secrets": FileVerdict(True, False, "it is a folder of secrets by its name", "folder of secrets"),
     ".secrets": FileVerdict(True, False, "it holds secrets by its name", "secret by its name"),
+    ".google_authenticator": FileVerdict(True, True, "it holds the secret of one-time passwords", "password file"),
+    "htpasswd.users": FileVerdict(True, False, "it holds password hashes", "password file"),
     "secring.gpg": FileVerdict(True, True, "it is a ring of private keys", "private key"),
     "chap-secrets": FileVerdict(True, True, "it holds passwords", "password file"),
     "pap-secrets": FileVerdict(True, True, "it holds passwords", "password file"),

@@ -279,6 +279,28 @@ _ANONYMOUS_LOGIN = re.compile(
     r"(?<![\w-])(?:-u ?|--(?:\w{1,8}-)?(?:user|username|login)[= ])[\"']?(?:" + "|".join(sorted(_ANONYMOUS)) + r")\b",
     re.I,
 )
+# ConvertTo-SecureString 'password' -AsPlainText -Force
+_SECURE_STRING = re.compile(
+    r"convertto-securestring\s{1,3}(?:-(?:force|asplaintext)\s{1,3}){0,2}(?:-string\s{1,3})?(?P<quote>[\"'])"
+    r"(?P<value>[^\"'$\r\n]{3,256})(?P=quote)",
+    re.I,
+)
+# htpasswd -bc file user password
+_HTPASSWD = re.compile(
+    r"htpasswd(?=(?:\s{1,3}-\w{1,8}){0,3}\s{1,3}-\w{0,6}b)(?:\s{1,3}-\w{1,8}){1,4}(?:\s{1,3}[^\s;&|<>-][^\s;&|<>]{0,200})?"
+    r"\s{1,3}(?P<user>[\w.@-]{1,80})\s{1,3}[\"']?(?P<value>[^\s\"'`;,&|<>()\\$-][^\s\"'`;,&|<>()\\]{2,255})"
+)
+# CREATE USER 'app'@'%' IDENTIFIED BY 'password', ALTER ROLE app WITH PASSWORD 'password'
+_SQL = re.compile(
+    r"(?<![\w-])(?:(?:user|role)\s{1,3}[\"'`\\]{0,2}(?P<user>[\w.-]{1,60})[^;|&]{0,60}?(?<![\w-])password"
+    r"|(?:user|to)\s{1,3}[\"'`\\]{0,2}(?P<grantee>[\w.-]{1,60})[^;|&]{0,60}?(?<![\w-])identified\s{1,3}"
+    r"(?:with\s{1,3}\w{1,40}\s{1,3})?by)\s{1,3}\\?[\"'](?P<value>[^\"'\\\s$]{3,128})\\?[\"']",
+    re.I,
+)
+# echo 'mysql-server mysql-server/root_password password VALUE' | debconf-set-selections
+_DEBCONF = re.compile(
+    r"/(?P<user>[\w-]{0,40}?)[_-]?passw(?:or)?d\w{0,10}\s{1,3}password\s{1,3}(?P<value>[^\s\"'`;,&|<>()\\$]{3,128})"
+)
 # Default logins of images that anybody may use; they keep nothing secret. Azure App Service asks for `root:Docker!`.
 _WELL_KNOWN_LOGINS = frozenset(
     (
@@ -314,6 +336,7 @@ def _contexts(text: str) -> Iterator[LiteralFinding]:
             yield LiteralFinding(Span(*match.span("value")), kind)
     yield from _curl_users(text)
     yield from _login_passwords(text)
+    yield from _passwords_of_commands(text, lowered)
     for hint in _ASSIGNMENT_HINTS:
         if hint in lowered:
             yield from _named_values(text)
@@ -364,11 +387,33 @@ def _login_passwords(text: str) -> Iterator[LiteralFinding]:
         return
     for match in _CHPASSWD.finditer(text):
         user, value = match["user"], match["value"]
-        if value.lower() in _WELL_KNOWN_LOGINS or value.lower().startswith(user.lower()) or not _is_literal(value):
+        if not _is_default_login(user, value) and _is_literal(value):
+            yield LiteralFinding(Span(*match.span("value")), "login password", False, is_guessable(value, user))
+
+
+def _passwords_of_commands(text: str, lowered: str) -> Iterator[LiteralFinding]:
+    for hint, pattern, kind in _PASSWORD_COMMANDS:
+        if hint not in lowered:
             continue
-        yield LiteralFinding(Span(*match.span("value")), "login password", False, is_guessable(value, user))
+        for match in pattern.finditer(text):
+            named, value = match.groupdict(), match["value"]
+            user = named.get("user") or named.get("grantee") or ""
+            if not _is_default_login(user, value) and _is_literal(value):
+                yield LiteralFinding(Span(*match.span("value")), kind, False, is_guessable(value, user))
 
 
+def _is_default_login(user: str, value: str) -> bool:
+    return value.lower() in _WELL_KNOWN_LOGINS or (bool(user) and value.lower().startswith(user.lower()))
+
+
+_PASSWORD_COMMANDS = (
+    # (a substring that must occur in lower case, the command, kind)
+    ("convertto-securestring", _SECURE_STRING, "secure string of PowerShell"),
+    ("htpasswd", _HTPASSWD, "htpasswd password"),
+    ("identified", _SQL, "database password"),
+    ("password '", _SQL, "database password"),
+    ("debconf-set-selections", _DEBCONF, "debconf password"),
+)
 _COMMAND_END = re.compile(r"[;&|](?=\s)")
 
 

@@ -68,8 +68,11 @@ class Verdict(Struct, frozen=True):
     guessable: bool = False
 
 
-def classify_value(text: str) -> ValueVerdict:
-    """What `text` (a value with or without its outer quotes) says about itself. Never raises."""
+def classify_value(text: str, *, expanded: bool = True) -> ValueVerdict:
+    """What `text` (a value with or without its outer quotes) says about itself. Never raises.
+
+    `expanded` False: nothing is expanded in it, so a `$` inside of it is a character like others.
+    """
     value = text.strip()
     if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
         value = value[1:-1].strip()
@@ -78,7 +81,7 @@ def classify_value(text: str) -> ValueVerdict:
     if literals := find_literals(text):
         return _literal(literals[0])
     head = value[:_LONGEST]
-    if is_reference(head):
+    if is_reference(head) if expanded else _NAMES_ONLY_ANOTHER.search(head):
         return _with_reference(head)
     if head.lower() in _BOOLEANS:
         return ValueVerdict("boolean", False, "it is a switch")
@@ -96,16 +99,16 @@ def classify_value(text: str) -> ValueVerdict:
     return ValueVerdict("plain", None, "its value says nothing")
 
 
-def judge(name: str, value: str | None, *, parameter: bool = False) -> Verdict:
+def judge(name: str, value: str | None, *, parameter: bool = False, expanded: bool = True) -> Verdict:
     """Whether `name` with the default `value` (None: none is given) holds a secret.
 
     `parameter`: the real value is handed in from outside (ARG), so an empty default or one that asks to be replaced
-    says nothing against it; for ENV and LABEL the value written is the value.
+    says nothing against it; for ENV and LABEL the value written is the value. `expanded`: as in `classify_value`.
     """
     by_name = classify_name(name)
     if value is None:
         return Verdict(by_name.secret, False, by_name.reason, None)
-    by_value = classify_value(value)
+    by_value = classify_value(value, expanded=expanded)
     if by_value.secret:
         certain = by_value.literal is not None
         return Verdict(True, certain, by_value.reason, by_value.kind, by_value.span, by_value.literal)
@@ -201,6 +204,10 @@ _SHAPES: tuple[tuple[ValueKind, re.Pattern[str], bool | None, str], ...] = (
     ("url", re.compile(_ADDRESS), False, "its value is an address"),
 )
 
+# What a shell or a template may still put something in for, later: `$X`, `${X}`, `$(…)`, `{{…}}`, `%X%`; and hashes.
+_NAMES_ONLY_ANOTHER = re.compile(
+    r"^\$[A-Za-z_]\w*$|^`|\$[({]|\{\{|%[A-Za-z_]\w{0,60}%|(?:^|:)\$(?:[0-9]|2[abxy]|y|gy|apr1|argon2\w{1,2}|scrypt)\$"
+)
 _REFERENCE_PATH = re.compile(r"\$(?:[A-Za-z_]\w{0,80}|\{\w{1,80}\})/")
 _PATH = re.compile(r"(?:/|\./|\.\./|~/|[A-Za-z]:[\\/])")
 _FILE_NAME = re.compile(

@@ -112,8 +112,8 @@ def fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:
 
 
 def _variable(kind: str) -> str:
-    """A variable's name for the kind of a literal; "" for one that no variable can hold well (a private key)."""
-    if kind == "private key":
+    """A variable's name for the kind of a literal; "" for one that the shell puts none in for."""
+    if kind in ("private key", "secure string of PowerShell"):
         return ""
     if kind == "password of curl":
         return "CURL_PASSWORD"
