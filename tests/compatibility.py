@@ -1,12 +1,13 @@
 """Runs the tests on every Python from 3.10 to 3.13 on the machine, with the lowest and the newest allowed dependencies.
 
-    python tests/compatibility.py [--python 3.12] [--dependencies lowest] [--write] [pytest arguments …]
+    python tests/compatibility.py [--python 3.12] [--dependencies lowest] [--quick] [--write] [pytest arguments …]
 
 Needs the standard library and `uv` (`--uv`), which chooses the dependencies: every direct one at its lowest allowed
 version, or everything at its newest. The tests that start build engines or editors are left out: those run the same on
 any Python, and take longer than all others together. What came out of a pair is kept in `--folder`, so that the eight
-can be run one at a time; `--write` puts the table of all that are kept into `server/docs/reliability.md`. A run with
-pytest arguments is one of a part, and is not kept.
+can be run one at a time; `--write` puts the table of all that are kept into `server/docs/reliability.md`. `--quick`
+leaves out what takes half of the time as well: hostile files, attacks on patterns, hooks and packages. A run with
+pytest arguments is not kept.
 """
 
 from __future__ import annotations
@@ -28,17 +29,22 @@ PAGE = ROOT / "server" / "docs" / "reliability.md"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 DEPENDENCIES = {"lowest": "lowest-direct", "newest": "highest"}
 LEFT_OUT = ("tests/buildkit", "tests/editors")
+SLOW = ("tests/reliability", "tests/cli/test_shipping.py")
 MARKERS = ("<!-- compatibility -->\n", "<!-- end of compatibility -->\n")
 NOTHING_ELSE = {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One run of the tests. `skipped` are the reasons that pytest gives, `revision` is what was tested."""
+    """One run of the tests. `skipped` are the reasons that pytest gives, `revision` is what was tested.
+
+    `is_quick`: whether the slow ones were left out.
+    """
 
     python: str
     dependencies: str
     revision: str
+    is_quick: bool
     passed: int
     failed: tuple[str, ...]
     skipped: tuple[str, ...]
@@ -72,11 +78,14 @@ def prepare(uv: str, python: str, resolution: str, folder: Path) -> dict[str, st
     return dict(re.findall(r"^([\w.-]+)==([^\s;]+)", chosen.read_text(encoding="utf-8"), re.M))
 
 
-def run(python: str, dependencies: str, folder: Path, versions: dict[str, str], arguments: list[str]) -> Outcome:
+def run(
+    python: str, dependencies: str, folder: Path, versions: dict[str, str], is_quick: bool, arguments: list[str]
+) -> Outcome:
     """The tests in an environment that is ready. What pytest prints goes to a `.log` beside it."""
     report = folder.with_suffix(".xml")
     command = [str(folder / "bin" / "python"), "-m", "pytest", "-p", "no:cacheprovider", f"--junit-xml={report}"]
-    command += ["--numprocesses=2", "--dist=loadfile", *(f"--ignore={path}" for path in LEFT_OUT), *arguments]
+    command += ["--numprocesses=2", "--dist=loadfile", *arguments]
+    command += [f"--ignore={path}" for path in (*LEFT_OUT, *(SLOW if is_quick else ()))]
     report.unlink(missing_ok=True)
     with open(folder.with_suffix(".log"), "wb") as log:
         subprocess.run(command, cwd=ROOT, stdout=log, stderr=log, check=False, env=os.environ | NOTHING_ELSE)
@@ -84,7 +93,7 @@ def run(python: str, dependencies: str, folder: Path, versions: dict[str, str], 
     failed = [f"{case.get('classname')}.{case.get('name')}" for case in cases if has(case, "failure", "error")]
     skipped = [str(mark.get("message")) for case in cases for mark in case.findall("skipped")]
     passed = len(cases) - len(failed) - len(skipped)
-    return Outcome(python, dependencies, revision(), passed, tuple(failed), tuple(sorted(skipped)), versions)
+    return Outcome(python, dependencies, revision(), is_quick, passed, tuple(failed), tuple(sorted(skipped)), versions)
 
 
 def revision() -> str:
@@ -111,10 +120,14 @@ def has(case: ET.Element, *names: str) -> bool:
 
 def table(outcomes: list[Outcome]) -> str:
     """The outcomes as a Markdown table, then the versions in which lowest and newest differ."""
-    lines = ["| Python | dependencies | commit | passed | failed | skipped |", "|---|---|---|---:|---:|---:|"]
+    lines = [
+        "| Python | dependencies | tests | commit | passed | failed | skipped |",
+        "|---|---|---|---|---:|---:|---:|",
+    ]
     for each in outcomes:
         counts = f"{each.passed:,} | {len(each.failed)} | {len(each.skipped)}"
-        lines.append(f"| {each.python} | {each.dependencies} | {each.revision} | {counts} |")
+        part = "quick" if each.is_quick else "all"
+        lines.append(f"| {each.python} | {each.dependencies} | {part} | {each.revision} | {counts} |")
     reasons = sorted({reason for each in outcomes for reason in each.skipped})
     if reasons:
         lines += ["", "Skipped: " + "; ".join(reasons) + "."]
@@ -152,6 +165,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=ROOT / ".cache" / "compatibility")
     parser.add_argument("--python", action="append", choices=PYTHONS)
     parser.add_argument("--dependencies", action="append", choices=DEPENDENCIES)
+    parser.add_argument("--quick", action="store_true")
     parser.add_argument("--write", action="store_true")
     options, arguments = parser.parse_known_args()
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -164,7 +178,7 @@ def main() -> int:
         for dependencies in options.dependencies or DEPENDENCIES:
             folder = options.folder.resolve() / place(version, dependencies)
             versions = prepare(options.uv, python, DEPENDENCIES[dependencies], folder)
-            outcome = run(version, dependencies, folder, versions, arguments)
+            outcome = run(version, dependencies, folder, versions, options.quick, arguments)
             outcomes.append(outcome)
             if not arguments:
                 folder.with_suffix(".json").write_text(json.dumps(asdict(outcome)), encoding="utf-8")
