@@ -9,12 +9,13 @@ import pytest
 
 from buildhush import engine
 from buildhush.engine import Analysis, Report
+from buildhush.knowledge.files import classify_file
 from buildhush.rules.api import Fix
 from buildhush.text.spans import apply
 
 
 class FixedContext:
-    """A build context that holds the given secret files."""
+    """A build context that holds the given files."""
 
     def __init__(self, files: tuple[str, ...]) -> None:
         self._files = files
@@ -22,12 +23,19 @@ class FixedContext:
     def secret_files_below(self, source: str) -> tuple[str, ...]:
         """Those below `source`, which may be the whole context."""
         folder = source.lstrip("./").rstrip("/")
-        looks = tuple(path for path in self._files if path.rsplit("/", 1)[-1] not in ("package.json", "README.md"))
+        looks = tuple(path for path in self._files if classify_file(path).secret)
         return tuple(path for path in looks if not folder or path == folder or path.startswith(folder + "/"))
 
     def exists(self, path: str) -> bool | None:
         """Only what was given is known."""
         return True if path.lstrip("./") in self._files else None
+
+    def place_of(self, path: str) -> str:
+        """Always the Dockerfile's own folder."""
+        return ""
+
+    def named(self, name: str) -> None:
+        """Nobody names another context."""
 
 
 def analyse(text: str, context: tuple[str, ...] = ()) -> Analysis:

@@ -7,7 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -19,6 +19,7 @@ from buildhush.dockerfile.parser import directive_problems, parse
 from buildhush.flow.assemble import gather
 from buildhush.flow.facts import Facts, Hop, Sink, SourceKind
 from buildhush.flow.memo import Memo
+from buildhush.flow.scene import ContextView as Context
 from buildhush.knowledge.catalogue import load_commands
 from buildhush.knowledge.commands import CommandKnowledge
 from buildhush.knowledge.values import hushed
@@ -31,16 +32,6 @@ _log = logging.getLogger("buildhush.engine")
 
 # A larger text is not analysed; the reader is told so. The largest of 3,579 public Dockerfiles has 250,000 characters.
 MAX_CHARACTERS = 1_000_000
-
-
-class Context(Protocol):
-    """What the engine asks of the build context; it reads no file's content itself."""
-
-    def secret_files_below(self, source: str) -> tuple[str, ...]:
-        """Secret-looking files that `COPY source` takes along after .dockerignore, relative to the context root."""
-
-    def exists(self, path: str) -> bool | None:
-        """Whether the context has that file; None when unknown."""
 
 
 class TrailStep(Struct, frozen=True):

@@ -28,6 +28,7 @@ from tests.buildkit.casefile import Case, CaseInput, prepare, read_cases
 from tests.buildkit.compare import JUDGED, MAY_LEAK, PLACEHOLDER
 
 from buildhush.companions.context import read_context
+from buildhush.companions.dockerignore import IGNORE_NAME
 from buildhush.engine import Analysis, Report, analyze, fixes
 from buildhush.flow.facts import SecretVariable
 from buildhush.rules.api import Fix, Safety
@@ -161,7 +162,7 @@ class Prover:
             outcome = "partly" if still <= explained else "leaks"
             return proof(outcome, f"still in {', '.join(sorted(still))}")
         missing = [path for path in self._proof_case.produces if path not in after.files]
-        different = [*missing, *self._different(after, {Path(line.file).name for line in fix.lines})]
+        different = [*missing, *self._different(after, {IGNORE_NAME} if fix.lines else set())]
         if set(different) & set(self._proof_case.produces):
             return proof("fails", f"other content of {', '.join(different)}")
         if different:
@@ -204,7 +205,7 @@ class Prover:
                 break
             kinds.add((report.rule.id, without_names(step.title)))
             safeties.append(step.safety)
-            edited |= {Path(line.file).name for line in step.lines}
+            edited |= {IGNORE_NAME} if step.lines else set()
             changed, now_moved = fixed_case(changed, step)
             moved = {**{old: now_moved.get(new, new) for old, new in moved.items()}, **now_moved}
         else:
@@ -314,9 +315,9 @@ def fixed_case(case: Case, fix: Fix) -> tuple[Case, dict[CanaryKey, CanaryKey]]:
             moved[_LITERAL] = secret
         inputs.setdefault(secret, CaseInput("secret", passed.id, template))
     for line in fix.lines:
-        old = inputs.get(("file", line.file))
-        content = (old.template or "" if old is not None else "") + line.line + "\n"
-        inputs["file", line.file] = CaseInput("file", line.file, content)
+        old = inputs.get(("file", IGNORE_NAME))
+        content = (old.template or "" if old is not None else "") + line.path + "\n"
+        inputs["file", IGNORE_NAME] = CaseInput("file", IGNORE_NAME, content)
     return replace(case, dockerfile=text, inputs=tuple(inputs.values())), moved
 
 

@@ -96,8 +96,9 @@ def test_an_added_entry_ignores_that_file_and_no_other(path: str) -> None:
     ],
 )
 def test_entries_are_added_where_nothing_brings_the_file_back(text: str, result: str) -> None:
-    added = apply(text, [append_entries(text, (".env", "key.pem"))])
+    added = apply(text, append_entries(text, (".env", "key.pem")))
     assert added == result
+    assert append_entries(added, ("key.pem", ".env")) == ()
     assert read_rules(added).ignores(".env")
 
 

@@ -88,7 +88,7 @@ def _place(text: str, offset: int) -> dict[str, int]:
 def _after(analysis: Analysis, fix: Fix) -> dict[str, str]:
     expected = {"Dockerfile": apply(analysis.text, fix.edits)}
     for line in fix.lines:
-        expected[line.file] = expected.get(line.file, "") + line.line + "\n"
+        expected[".dockerignore"] = expected.get(".dockerignore", "") + line.path + "\n"
     return expected
 
 

@@ -30,8 +30,6 @@ KNOWN = {
     "arg-proxy-declared": "a proxy's address is no secret by its name",
     "arg-proxy-printed": "a proxy's address is no secret by its name",
     "awk-other-field": "which field of a line holds the secret is not known",
-    "bind-context-other-file": "a bind mount of a folder is not searched for secret files",
-    "bind-from-context-archived": "a bind mount of a folder is not searched for secret files",
     "context-of-unbuilt-stage": "a stage that only --target exports counts as exported",
     "copy-all-exclude": "a file kept out by --exclude is still sent to the builder",
     "fifo-into-file": "what goes through a named pipe is lost",
@@ -39,7 +37,7 @@ KNOWN = {
     "git-config-file-elsewhere": "GIT_CONFIG_GLOBAL is not followed",
     "heredoc-shebang-python": "Python is not read",
     "heredoc-to-python": "Python is not read",
-    "i3": "a bind mount of a folder is not searched for secret files",
+    "i3": "a file of the context whose name says nothing",
     "make-variable": "recipes of a Makefile are not read",
     "onbuild-alone": "a trigger is judged for the build that will run it",
     "python-prints-environment": "Python is not read",
@@ -74,6 +72,13 @@ class CaseContext:
     def exists(self, path: str) -> bool | None:
         """Not asked of a case: its files are those it declares, or made by the test."""
         return None
+
+    def place_of(self, path: str) -> str:
+        """Always the Dockerfile's own folder."""
+        return ""
+
+    def named(self, name: str) -> None:
+        """Nobody names another context."""
 
 
 def analyse_case(case: dict[str, Any]) -> Analysis:

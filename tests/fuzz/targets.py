@@ -206,7 +206,7 @@ def check_dockerignore(data: bytes) -> None:
     named = "/".join(part for part in path.split("/") if part not in ("", ".", ".."))
     # A byte order mark at the start of the file is none of the path's; white space around a pattern goes.
     if named and named == named.strip().lstrip("\ufeff") and not re.search(r"[\r\n\\]", named) and ".." not in path:
-        after = apply(text, [append_entries(text, (named,))])
+        after = apply(text, append_entries(text, (named,)))
         assert read_rules(after).ignores(named), entry_for(named)
 
 

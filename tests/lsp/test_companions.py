@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -329,3 +330,34 @@ def is_like(glob: str, path: str) -> bool:
     pattern = re.escape(glob).replace(r"\{", "(?:").replace(r"\}", ")").replace(",", "|")
     pattern = pattern.replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*")
     return re.fullmatch(pattern, path) is not None
+
+
+@pytest.mark.parametrize("profile", [VS_CODE, NEOVIM], ids=lambda profile: str(profile["name"]))
+def test_the_context_is_the_one_that_a_caller_names(profile: dict[str, Any], tmp_path: Path) -> None:
+    parameters = workspace(tmp_path, build_sh="docker build -f docker/Dockerfile .\n", _env="x", _dockerignore="dist\n")
+    (tmp_path / "docker").mkdir()
+    text = "FROM node:22\nCOPY . /app\n"
+    (tmp_path / "docker/Dockerfile").write_text(text)
+    with Editor(profile) as editor:
+        editor.start(**parameters)
+        uri = editor.open(text, (tmp_path / "docker/Dockerfile").as_uri())
+        (item,) = _until(editor, uri, 1)
+        assert "`.env` of the build context `..`" in item["message"]
+        action = next(each for each in editor.actions(uri, item["range"], [item]) if each.get("isPreferred"))
+        edit = action.get("edit") or editor.request("codeAction/resolve", action)["edit"]
+        assert (tmp_path / ".dockerignore").as_uri() in str(edit)
+        # The caller names another folder by now.
+        script = (tmp_path / "build.sh").as_uri()
+        editor.open("docker build -f docker/Dockerfile docker\n", script, language="shellscript")
+        assert _until(editor, uri, 0) == []
+        assert editor.end() == 0
+
+
+def _until(editor: Editor, uri: str, count: int) -> list[dict[str, Any]]:
+    """The diagnostics of a document once there are so many: files around it are read between messages."""
+    for _ in range(200):
+        found = editor.diagnostics(uri)
+        if len(found) == count:
+            break
+        time.sleep(0.05)
+    return found

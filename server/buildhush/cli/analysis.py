@@ -22,7 +22,7 @@ from buildhush.config import Configuration, ConfigurationError, Settings, load_c
 from buildhush.engine import Analysis, Context, DocumentProblem, Report, analyze, fixes
 from buildhush.rules.api import Fix
 from buildhush.text.line_index import LineIndex
-from buildhush.text.spans import Span
+from buildhush.text.spans import Span, apply
 
 if TYPE_CHECKING:
     from buildhush.companions.context import BuildContext
@@ -33,11 +33,15 @@ NOT_ANALYSED = frozenset({"too-large", "not-text", "internal-error"})
 
 
 class Target(Struct, frozen=True):
-    """A file to check. `path` is opened, `shown` is printed; `data` is the content when it came from standard input."""
+    """A file to check. `path` is opened, `shown` is printed; `data` is the content when it came from standard input.
+
+    `contexts`: the folders that callers are known to build it with, absolute.
+    """
 
     path: str
     shown: str
     data: bytes | None = None
+    contexts: tuple[str, ...] = ()
 
 
 class Request(Struct, frozen=True):
@@ -110,33 +114,23 @@ def settings_for(target: Target, configuration: Configuration, request: Request)
 
 
 def context_for(target: Target) -> Context | None:
-    """The build context a file is most likely built with: its own folder; none for standard input."""
+    """The contexts that callers build a file with, or its own folder; none for standard input."""
     if target.data is not None:
         return None
-    return _FolderContext(os.path.abspath(target.path))
+    from buildhush.companions.build_contexts import BuildContexts
+
+    return BuildContexts(os.path.abspath(target.path), target.contexts, _listed)
 
 
-class _FolderContext(Struct, frozen=True):
-    """The folder of a Dockerfile as its build context, listed only when an instruction copies a folder."""
+def _listed(folder: str, dockerfile: str | None) -> BuildContext:
+    """One listing of a folder for all Dockerfiles that share its ignore file."""
+    from buildhush.companions.build_contexts import own_ignore_file
 
-    dockerfile: str
-
-    def secret_files_below(self, source: str) -> tuple[str, ...]:
-        """Secret-looking files that `COPY source` takes along."""
-        return self._listed().secret_files_below(source)
-
-    def exists(self, path: str) -> bool | None:
-        """Whether the context has that file."""
-        return self._listed().exists(path)
-
-    def _listed(self) -> BuildContext:
-        own_rules = os.path.exists(f"{self.dockerfile}.dockerignore")
-        return _context(os.path.dirname(self.dockerfile), self.dockerfile if own_rules else None)
+    return _listed_once(folder, None if dockerfile is None else own_ignore_file(dockerfile))
 
 
 @cache
-def _context(folder: str, dockerfile: str | None) -> BuildContext:
-    """One listing for all Dockerfiles of a folder that share its ignore file."""
+def _listed_once(folder: str, dockerfile: str | None) -> BuildContext:
     from buildhush.companions.context import read_context
 
     return read_context(folder, dockerfile)
@@ -209,8 +203,10 @@ class _Writer:
     def edits(self, fix: Fix) -> Iterator[FileEdit]:
         for edit in fix.edits:
             yield FileEdit(self.target.shown, edit.span.start, edit.span.end, edit.text)
-        for file, before, after in lines_to_append(self.target, fix):
-            shown = os.path.join(os.path.dirname(self.target.shown), file)
+        folder = os.path.dirname(os.path.abspath(self.target.path))
+        for file, before, after in lines_to_append(self.target, self.analysis, fix):
+            beside = os.path.relpath(file, folder)
+            shown = os.path.normpath(os.path.join(os.path.dirname(self.target.shown), beside))
             yield FileEdit(shown, len(before), len(before), after[len(before) :])
 
     def range(self, span: Span) -> Range:
@@ -236,30 +232,28 @@ class _Writer:
 
 
 def offered(target: Target, analysis: Analysis, report: Report) -> Iterator[Fix]:
-    """The fixes of a report, but none that adds lines to a file which is a link out of the Dockerfile's folder."""
-    folder = os.path.dirname(target.path) or "."
+    """The fixes of a report, but none that has to add a line to a file which is a link out of its folder."""
     for fix in fixes(analysis, report):
         if not fix.lines:
             yield fix
             continue
-        from buildhush.companions.context import leads_outside
+        from buildhush.companions.build_contexts import ignored_where
 
-        if not any(leads_outside(os.path.join(folder, line.file), folder) for line in fix.lines):
+        if ignored_where(analysis.context, target.path, fix.lines) is not None:
             yield fix
 
 
 def lines_to_append(
-    target: Target, fix: Fix, read: Callable[[Path], str | None] = read_text_or_none
+    target: Target, analysis: Analysis, fix: Fix, read: Callable[[Path], str | None] = read_text_or_none
 ) -> Iterator[tuple[str, str, str]]:
-    """For each file beside the Dockerfile that a fix adds lines to: (file, text now, text then)."""
-    wanted: dict[str, list[str]] = {}
-    for line in fix.lines:
-        wanted.setdefault(line.file, []).append(line.line)
-    for file, lines in wanted.items():
-        before = read(Path(os.path.dirname(target.path), file)) or ""
-        present = {line.strip() for line in before.split("\n")}
-        missing = [line for line in dict.fromkeys(lines) if line.strip() not in present]
-        if missing:
-            newline = "\r\n" if "\r\n" in before else "\n"
-            start = before if not before or before.endswith("\n") else before + newline
-            yield file, before, start + "".join(line + newline for line in missing)
+    """For each ignore file that a fix adds lines to: (absolute path, text now, text then)."""
+    if not fix.lines:
+        return
+    from buildhush.companions.build_contexts import ignored_where
+    from buildhush.companions.dockerignore import append_entries
+
+    for file, paths in (ignored_where(analysis.context, target.path, fix.lines) or {}).items():
+        before = read(Path(file)) or ""
+        after = apply(before, append_entries(before, paths))
+        if after != before:
+            yield file, before, after

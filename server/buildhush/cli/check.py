@@ -60,8 +60,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Checks and prints."""
     request = targets.request_from(arguments, with_fixes=True)
     found = targets.find(arguments.paths, request, arguments.stdin_filename)
-    chosen = part = targets.shard(found.targets, arguments.shard)
     callers = _callers(found, request)
+    if callers is not None:
+        found = replace(found, targets=tuple(map(callers.around.placed, found.targets)))
+    chosen = part = targets.shard(found.targets, arguments.shard)
     all_calling = callers.files() if callers is not None else ()
     calling = targets.shard(all_calling, arguments.shard)
     skipped = [

@@ -165,7 +165,7 @@ class Callers:
             settings = settings_for(target, configuration_for(target, self.request), self.request)
         except (ConfigurationError, UnreadableError):
             return None
-        return analyze(text, path=path, context=context_for(target), settings=settings)
+        return analyze(text, path=path, context=context_for(self.around.placed(target)), settings=settings)
 
     def changed(self, path: str) -> None:
         """A file has another text now."""

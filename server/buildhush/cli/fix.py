@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from buildhush.cli import output, targets
 from buildhush.cli.analysis import Request, Target, records
@@ -101,9 +102,12 @@ class _Run:
         self.arguments = arguments
         self.around = None
         on_disk = [target for target in found.targets if target.data is None]
-        if arguments.callers and (on_disk or found.folders or found.callers):
+        if on_disk or found.folders or found.callers:
             self.around = look_around(found.folders, found.callers, on_disk, request)
-        self.callers = Callers(self.around, found.targets, request) if self.around is not None else None
+        if self.around is not None:
+            # Which folder is the build context is theirs to say, also when they are not to be edited.
+            self.found = found = replace(found, targets=tuple(map(self.around.placed, found.targets)))
+        self.callers = Callers(self.around, found.targets, request) if self.around and arguments.callers else None
         allowed = {Safety.SAFE}
         if not arguments.safe_only:
             allowed.add(Safety.NEEDS_SECRET_FLAG)

@@ -17,6 +17,7 @@ from buildhush.cli.analysis import Request, Target, configuration_for, lines_to_
 from buildhush.cli.companions import Callers
 from buildhush.cli.files import SourceText, UnreadableError, UnwrittenError, decoded, read_source, write_together
 from buildhush.cli.masking import Mask
+from buildhush.companions.build_contexts import BuildContexts
 from buildhush.companions.context import BuildContext, leads_outside, read_context
 from buildhush.companions.dockerignore import ignore_files
 from buildhush.companions.findings import CompanionFix
@@ -145,7 +146,7 @@ class Repairs:
         path = os.path.abspath(target.path)
         text = self.files.text(path) if target.data is None else decoded(target.data).text
         beside: dict[str, str] = {}
-        context = None if target.data is not None else _Context(path, self.files, beside)
+        context = self._context(target, beside)
         analysis = analyze(text, path=target.path, context=context, settings=settings)
         applied: list[tuple[str, Fix]] = []
         seen = {text}
@@ -159,7 +160,7 @@ class Repairs:
             beside.update(appended)
             seen.add(after)
             if appended:
-                context = _Context(path, self.files, dict(beside))
+                context = self._context(target, dict(beside))
             analysis = analyze(after, path=target.path, context=context, settings=settings, previous=analysis)
             self.values |= set(Mask.of(analysis).values)
         done = tuple(Applied(path, rule_id, fix.title, fix.safety, fix.note) for rule_id, fix in applied)
@@ -211,7 +212,7 @@ class Repairs:
         path = os.path.abspath(target.path)
         if target.data is not None or self.files.text(path) == known.text:
             return known
-        context = _Context(path, self.files, {})
+        context = self._context(target, {})
         return analyze(self.files.text(path), path=target.path, context=context, settings=known.settings)
 
     def has_callers(self, dockerfile: str) -> bool:
@@ -234,21 +235,37 @@ class Repairs:
                 if fix.safety not in self._allowed:
                     continue
                 after = apply(analysis.text, fix.edits)
-                appended = dict(self._appended(target, fix, beside))
+                appended = dict(self._appended(target, analysis, fix, beside))
                 if after not in seen or appended:
                     return report.rule.id, fix, after, appended
         return None
 
-    def _appended(self, target: Target, fix: Fix, beside: dict[str, str]) -> Iterator[tuple[str, str]]:
-        """By absolute path: the text of a file beside the Dockerfile with the lines that a fix adds to it."""
-        folder = os.path.dirname(os.path.abspath(target.path))
+    def _appended(
+        self, target: Target, analysis: Analysis, fix: Fix, beside: dict[str, str]
+    ) -> Iterator[tuple[str, str]]:
+        """By absolute path: the text of an ignore file with the lines that a fix adds to it."""
 
         def read(path: Path) -> str | None:
             own = os.path.abspath(path)
             return beside[own] if own in beside else self.files.read(Path(own))
 
-        for file, _, after in lines_to_append(target, fix, read):
-            yield os.path.normpath(os.path.join(folder, file)), after
+        for file, _, after in lines_to_append(target, analysis, fix, read):
+            yield file, after
+
+    def _context(self, target: Target, beside: Mapping[str, str]) -> BuildContexts | None:
+        """The build contexts of a Dockerfile with the ignore files as they will be."""
+        if target.data is not None:
+            return None
+
+        def listed(folder: str, dockerfile: str | None) -> BuildContext:
+            texts: Sequence[str | None] = [
+                beside[path] if path in beside else self.files.read(Path(path))
+                for path in ignore_files(dockerfile, folder)
+                if not leads_outside(path, os.path.dirname(path))
+            ]
+            return read_context(folder, dockerfile, next((each for each in texts if each is not None), None))
+
+        return BuildContexts(os.path.abspath(target.path), target.contexts, listed)
 
     def _carried(
         self, dockerfile: str, secrets: tuple[PassedSecret, ...], beside: Mapping[str, str]
@@ -311,33 +328,3 @@ def _step_of(fix: CompanionFix, file: str, rule: str, dockerfile: str | None, te
 def _last(texts: Mapping[str, str], path: str | None) -> dict[str, str]:
     """With one of them at the end."""
     return {key: texts[key] for key in sorted(texts, key=lambda key: key == path)}
-
-
-class _Context:
-    """The folder of a Dockerfile as its build context, with the ignore files as they will be."""
-
-    def __init__(self, dockerfile: str, files: Files, beside: Mapping[str, str]) -> None:
-        self._dockerfile = dockerfile
-        self._files = files
-        self._beside = beside
-        self._listed: BuildContext | None = None
-
-    def secret_files_below(self, source: str) -> tuple[str, ...]:
-        """Secret-looking files that `COPY source` takes along."""
-        return self._context().secret_files_below(source)
-
-    def exists(self, path: str) -> bool | None:
-        """Whether the context has that file."""
-        return self._context().exists(path)
-
-    def _context(self) -> BuildContext:
-        if self._listed is None:
-            folder = os.path.dirname(self._dockerfile)
-            texts: Sequence[str | None] = [
-                self._beside[path] if path in self._beside else self._files.read(Path(path))
-                for path in ignore_files(self._dockerfile, folder)
-                if not leads_outside(path, folder)
-            ]
-            text = next((each for each in texts if each is not None), None)
-            self._listed = read_context(folder, self._dockerfile, text)
-        return self._listed

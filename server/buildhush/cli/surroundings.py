@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
+from msgspec.structs import replace
+
 from buildhush.cli.analysis import Request, Target, configuration_for
 from buildhush.cli.files import UnreadableError, within
 from buildhush.companions.index import CallerIndex, read_file
@@ -47,6 +49,12 @@ class Surroundings:
     def is_near(self, path: str) -> bool:
         """Whether a file was named or stands right above something that was, so that a reader expects it to count."""
         return self.names(path) or os.path.dirname(path) in self._above
+
+    def placed(self, target: Target) -> Target:
+        """The target with the contexts that its callers build it with."""
+        if target.data is not None:
+            return target
+        return replace(target, contexts=self.index.contexts_of(os.path.abspath(target.path)))
 
     def _text(self, path: str) -> str | None:
         if path in self.texts:

@@ -94,6 +94,13 @@ class BuildContext:
             return False
         return True if os.path.lexists(os.path.join(self.root, relative)) else None
 
+    def place_of(self, path: str) -> str:
+        """ "" because a listing has no other context to be told from."""
+        return ""
+
+    def named(self, name: str) -> None:
+        """None: who names contexts is not known here."""
+
     def refreshed(self) -> BuildContext:
         """This context when no folder and no ignore file has changed since, else a new listing."""
         if all(_stamp(path) == stamp for path, stamp in self._seen):
@@ -101,37 +108,15 @@ class BuildContext:
         return read_context(self.root, self.dockerfile, self._ignore_text)
 
 
-class FolderContext:
-    """A folder as the build context of a Dockerfile, listed when something first asks for it."""
-
-    def __init__(self, root: str, dockerfile: str) -> None:
-        self._root = root
-        self._dockerfile = dockerfile
-        self._listing: BuildContext | None = None
-
-    def secret_files_below(self, source: str) -> tuple[str, ...]:
-        """Secret-looking files that `COPY source` takes along."""
-        return self._listed().secret_files_below(source)
-
-    def exists(self, path: str) -> bool | None:
-        """Whether the context has that file."""
-        return self._listed().exists(path)
-
-    def _listed(self) -> BuildContext:
-        if self._listing is None:
-            self._listing = read_context(self._root, self._dockerfile)
-        return self._listing
-
-
 def read_context(root: str, dockerfile: str | None = None, ignore_text: str | None = None) -> BuildContext:
-    """List the context below `root`.
+    """List the context below `root`. `dockerfile`: its own ignore file counts when there is one.
 
     `ignore_text`: the ignore file's text when an editor holds a newer one than the disk; it replaces what is there.
 
     Never raises for the file system: folders that can't be read count as empty.
     """
     root = os.path.abspath(root)
-    candidates = ignore_files(dockerfile or os.path.join(root, "Dockerfile"), root)
+    candidates = ignore_files(dockerfile, root)
     ignore_path = next((path for path in candidates if os.path.isfile(path)), None)
     folder = os.path.dirname(candidates[0])
     stamps = tuple((path, _stamp(path)) for path in candidates)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -126,9 +127,16 @@ def read_rules(text: str) -> IgnoreRules:
     return IgnoreRules(tuple(patterns), tuple(problems))
 
 
-def ignore_files(dockerfile: str, root: str) -> tuple[str, str]:
-    """The paths where BuildKit looks for ignore rules, in order; the first that exists is the only one that counts."""
-    return f"{dockerfile}.dockerignore", posixpath.join(root, ".dockerignore")
+IGNORE_NAME = ".dockerignore"
+
+
+def ignore_files(dockerfile: str | None, root: str) -> tuple[str, ...]:
+    """The paths where BuildKit looks for ignore rules, in order; the first that exists is the only one that counts.
+
+    Without a Dockerfile: those of a folder alone.
+    """
+    own = () if dockerfile is None else (f"{dockerfile}{IGNORE_NAME}",)
+    return (*own, posixpath.join(root, IGNORE_NAME))
 
 
 def entry_for(path: str) -> str:
@@ -138,11 +146,15 @@ def entry_for(path: str) -> str:
     return "\\" + escaped if escaped.startswith(("#", "!")) else escaped
 
 
-def append_entries(text: str, paths: tuple[str, ...]) -> Edit:
-    """The edit that ignores `paths`, at the end of the file, where nothing can bring them back."""
+def append_entries(text: str, paths: Iterable[str]) -> tuple[Edit, ...]:
+    """The edit that ignores `paths`, at the end of the file, where nothing can bring them back; none when all are."""
+    rules = read_rules(text)
+    missing = [path for path in dict.fromkeys(paths) if not rules.ignores(path)]
+    if not missing:
+        return ()
     newline = "\r\n" if "\r\n" in text else "\n"
     lead = "" if not text or text.endswith("\n") else newline
-    return Edit(Span(len(text), len(text)), lead + "".join(entry_for(path) + newline for path in paths))
+    return (Edit(Span(len(text), len(text)), lead + "".join(entry_for(path) + newline for path in missing)),)
 
 
 def matches_source(source: str, path: str) -> bool:

@@ -14,8 +14,8 @@ from fnmatch import fnmatchcase
 from msgspec import Struct
 from msgspec.structs import replace
 
+from buildhush.companions.build_contexts import BuildContexts, ignored_where
 from buildhush.companions.callers import Caller, CallerKind, PassedArgument, PassedSecretUse, ValueKind
-from buildhush.companions.context import FolderContext
 from buildhush.companions.dockerignore import append_entries, ignore_files, matches_source, read_rules
 from buildhush.companions.index import CallerIndex, LinkedCaller
 from buildhush.companions.inline import interpolations
@@ -269,11 +269,17 @@ def _analysis(
     if inline is None:
         return analysis_of(link.dockerfile)
     known = index.inline_analyses.get(inline.path)
-    if not isinstance(known, Analysis) or known.text != inline.text or known.settings != settings:
-        context = None if link.context is None else FolderContext(link.context, inline.path)
+    roots = () if link.context is None or not index.may_list(link.context) else (link.context,)
+    if not isinstance(known, Analysis) or known.text != inline.text or known.settings != settings or _is_old(known):
+        context = BuildContexts(inline.path, roots) if roots else None
         known = analyze(inline.text, path=inline.path, context=context, settings=settings)
         index.inline_analyses[inline.path] = known
     return known
+
+
+def _is_old(analysis: Analysis) -> bool:
+    """Whether a folder that an analysis looked into has changed since."""
+    return isinstance(analysis.context, BuildContexts) and analysis.context.has_changed()
 
 
 def _inside(
@@ -582,7 +588,7 @@ def _argument_fixes(index: CallerIndex, subject: _Argument, analysis_of: Analysi
 
 def whole_fix(index: CallerIndex, link: LinkedCaller, analysis: Analysis, fix: Fix) -> CompanionFix | None:
     """A fix of the Dockerfile that a caller builds, with what all its callers need; None when it can't be written."""
-    lines = _line_edits(index, link, fix)
+    lines = _line_edits(index, link, analysis, fix)
     if link.caller.inline is None:
         own = (FileEdits(link.dockerfile, fix.edits, fix.title),) if fix.edits else ()
         title = f"{fix.title}, here and in the Dockerfile"
@@ -599,14 +605,14 @@ def whole_fix(index: CallerIndex, link: LinkedCaller, analysis: Analysis, fix: F
     return CompanionFix(title, fix.safety, (*own, *callers, *lines), fix.note, fix.passes)
 
 
-def _line_edits(index: CallerIndex, link: LinkedCaller, fix: Fix) -> tuple[FileEdits, ...]:
-    """The entries of a fix for the ignore file."""
-    entries = tuple(line.line for line in fix.lines)
-    if not entries or link.context is None:
+def _line_edits(index: CallerIndex, link: LinkedCaller, analysis: Analysis, fix: Fix) -> tuple[FileEdits, ...]:
+    """The entries of a fix for the ignore files of the contexts that the Dockerfile is built with."""
+    if analysis.context is None and link.context is None:
         return ()
-    path = _ignore_file(index, link.dockerfile, link.context)
-    edit = append_entries(index.text_of(path) or "", entries)
-    return (FileEdits(path, (edit,), fix.title),)
+    context = analysis.context or BuildContexts(link.dockerfile, (link.context or "",))
+    wanted = ignored_where(context, link.dockerfile, fix.lines) or {}
+    found = ((path, append_entries(index.text_of(path) or "", paths)) for path, paths in wanted.items())
+    return tuple(FileEdits(path, edits, fix.title) for path, edits in found if edits)
 
 
 def _serves(mount: Mount, name: str) -> bool:
@@ -615,15 +621,15 @@ def _serves(mount: Mount, name: str) -> bool:
 
 def _ignored(index: CallerIndex, subject: _Exposed) -> Iterator[CompanionFix]:
     path = _ignore_file(index, subject.dockerfile, subject.context)
-    edit = append_entries(index.text_of(path) or "", (subject.path,))
-    edits = FileEdits(path, (edit,), f"Keep `{subject.path}` out of the build context")
+    added = append_entries(index.text_of(path) or "", (subject.path,))
+    edits = FileEdits(path, added, f"Keep `{subject.path}` out of the build context")
     yield CompanionFix(f"Add `{subject.path}` to {os.path.basename(path)}", Safety.SAFE, (edits,))
 
 
 def _ignore_file(index: CallerIndex, dockerfile: str, context: str) -> str:
     """The ignore file that counts, or that is to be made."""
     candidates = ignore_files(dockerfile, context)
-    return next((each for each in candidates if index.text_of(each) is not None), candidates[1])
+    return next((each for each in candidates if index.text_of(each) is not None), candidates[-1])
 
 
 def _notes(files: Iterable[FileEdits]) -> str:

@@ -74,6 +74,8 @@ class CallerIndex:
         """By path: the companion files of which a caller may mean it."""
         self._readers: dict[str, set[str]] = {}
         """By path: the companion files that are read together with it, there or not."""
+        self._contexts: dict[str, tuple[int, tuple[str, ...]]] = {}
+        """By Dockerfile: its contexts, and in which version of the index."""
         self.inline_analyses: dict[str, object] = {}
         """By path of a Dockerfile inside a caller's file. The findings fill it, and look whether it is current."""
         self.complete = False
@@ -217,6 +219,24 @@ class CallerIndex:
         key = _key(dockerfile)
         files = sorted(self._builders.get(key, ()))
         return tuple(link for path in files for link in self._links[path] if _key(link.dockerfile) == key)
+
+    def contexts_of(self, dockerfile: str) -> tuple[str, ...]:
+        """The folders of the workspace that callers build a Dockerfile with; () when none of them tells.
+
+        A folder outside the workspace is none of ours to list, whoever names it.
+        """
+        version, known = self._contexts.get(dockerfile, (-1, ()))
+        if version != self.version:
+            folders = dict.fromkeys(link.context for link in self.callers_of(dockerfile))
+            known = tuple(folder for folder in folders if folder is not None and self.may_list(folder))
+            self._contexts[dockerfile] = self.version, known
+        return known
+
+    def may_list(self, folder: str) -> bool:
+        """Whether a folder is there and in the workspace, also behind links."""
+        real = os.path.realpath(folder)
+        inside = any(real == root or real.startswith(root.rstrip(os.sep) + os.sep) for root in self._readable)
+        return inside and os.path.isdir(real)
 
     def callers_in(self, path: str) -> tuple[tuple[Caller, LinkedCaller | None], ...]:
         """The callers of one file, each with its link when its Dockerfile is there."""

@@ -93,7 +93,7 @@ def _facts(walk: Walk) -> Facts:
     return Facts(
         tree,
         stages,
-        file_writes=tuple(
+        file_writes=_joined(
             _finished_write(each.taken.node, write, removals, reach)
             for position, each in enumerate(located)
             for write in each.taken.step.writes
@@ -218,6 +218,27 @@ def _finished_write(node: Instruction, write: FileWrite, removals: _Removals, re
     if removal is not None:
         trail = (*trail, Hop(removal.place, "is removed only here, in a later layer"))
     return replace(write, sinks=reach.layer_sinks(write.stage), removal=removal, trail=trail)
+
+
+def _joined(writes: Iterable[FileWrite]) -> tuple[FileWrite, ...]:
+    """The writes, those of one command joined that carry files of one mounted folder on: one leak, at a certain one."""
+    groups: dict[object, list[FileWrite]] = {}
+    for number, write in enumerate(writes):
+        key: object = number
+        if write.through and write.tool is None:
+            fate = (write.temporary, write.removal is None, write.removed_on_some_paths)
+            key = (id(write.run), write.place.span, write.area, write.cache_id, write.context, fate)
+        groups.setdefault(key, []).append(write)
+    joined = []
+    for group in groups.values():
+        sure = (each for each in group if any(source.certainty is Certainty.CERTAIN for source in each.sources))
+        first = next(sure, group[0])
+        if len(group) > 1:
+            sources = dict.fromkeys(source for each in group for source in each.sources)
+            through = dict.fromkeys(path for each in group for path in each.through)
+            first = replace(first, sources=tuple(sources), through=tuple(through))
+        joined.append(first)
+    return tuple(joined)
 
 
 def _finished_copy(located: _Located, copied: CopiedSecret, removals: _Removals, reach: _Reach) -> CopiedSecret:

@@ -22,7 +22,7 @@ from buildhush.flow.facts import (
     SourceKind,
     StageCrossing,
 )
-from buildhush.flow.scene import Scene, StateView
+from buildhush.flow.scene import ContextView, Scene, StateView
 from buildhush.flow.stage_state import StageFile, StageState
 from buildhush.flow.step import Step
 from buildhush.flow.symbols import covered_by, display, is_below, is_temporary
@@ -38,12 +38,14 @@ def copy_step(scene: Scene, node: Copy, stage: Stage, view: StateView) -> Step:
         return Step()
     expanded = config_step(scene, node, stage, view)
     destination = scene.text(node.destination.text, view)
-    if node.from_stage is not None:
-        origin = scene.stages.find(node.from_stage.text, stage.index, by_number=True)
-        if origin is None:
-            return expanded
-        return _copy_from(scene, node, stage, view, origin, destination, expanded)
-    return _copy_context(scene, node, stage, view, destination, expanded)
+    name = node.from_stage.text if node.from_stage is not None else None
+    context, may_be_stage = scene.context_of(name)
+    origin = scene.stages.find(name, stage.index, by_number=True) if name is not None and may_be_stage else None
+    if origin is not None:
+        expanded = _copy_from(scene, node, stage, view, origin, destination, expanded)
+    if name is None or context is not None:
+        return _copy_context(scene, node, stage, view, destination, expanded, context, name or "")
+    return expanded
 
 
 def from_step(scene: Scene, node: From, stage: Stage, inherited: StageState) -> Step:
@@ -95,8 +97,18 @@ def _crossing(
     return StageCrossing(node, stage, place, sources, paths, origin, inherited, (), trail)
 
 
-def _copy_context(scene: Scene, node: Copy, stage: Stage, view: StateView, destination: str, expanded: Step) -> Step:
-    files: dict[str, StageFile] = {}
+def _copy_context(
+    scene: Scene,
+    node: Copy,
+    stage: Stage,
+    view: StateView,
+    destination: str,
+    expanded: Step,
+    context: ContextView | None,
+    name: str,
+) -> Step:
+    """What comes from a folder: the main context, or the additional one called `name`."""
+    files: dict[str, StageFile] = dict(expanded.effect.files)
     copied: list[CopiedSecret] = []
     several = len(node.sources) > 1 or destination.endswith("/")
     for word in node.sources:
@@ -106,20 +118,20 @@ def _copy_context(scene: Scene, node: Copy, stage: Stage, view: StateView, desti
         verdict = classify_file(display(source))
         place = Place(node, word.span)
         through: tuple[str, ...] = ()
-        if verdict.secret and not (scene.context is not None and scene.context.exists(source) is False):
+        if verdict.secret and not (context is not None and context.exists(source) is False):
             names = [source]
             certainty = Certainty.CERTAIN if verdict.certain else Certainty.LIKELY
             reason = verdict.reason
         else:
-            through = scene.context.secret_files_below(source) if scene.context is not None else ()
+            through = context.secret_files_below(source) if context is not None else ()
             excluded = [flag.value for flag in node.flags if flag.name == "exclude" and flag.value]
             through = tuple(
-                name
-                for name in through
-                if not any(_is_excluded(_relative_in(source, name), pattern) for pattern in excluded)
+                path
+                for path in through
+                if not any(_is_excluded(relative_in(source, path), pattern) for pattern in excluded)
             )
             if not through:
-                is_listed = scene.context is not None and scene.context.exists(source)
+                is_listed = context is not None and context.exists(source)
                 target_verdict = classify_file(display(destination)) if not several else None
                 if len(node.sources) == 1 and not is_listed and _is_same_folder(source, destination):
                     target_verdict = classify_file(display(destination).rstrip("/"))
@@ -132,17 +144,32 @@ def _copy_context(scene: Scene, node: Copy, stage: Stage, view: StateView, desti
                 names, certainty = list(through), Certainty.LIKELY
                 reason = classify_file(through[0]).reason
         origin = Source(SourceKind.FILE, display(names[0]), certainty, reason, place)
-        hop = Hop(place, f"`{display(names[0])}` of the build context is copied")
+        from_where = context.place_of(display(names[0])) if context is not None else ""
+        hop = Hop(place, f"`{display(names[0])}` of {context_shown(name, from_where)} is copied")
         targets = [
             _copied_path(
-                destination, "/" + source.removeprefix("./").lstrip("/"), _relative_in(source, name), several, view
+                destination, "/" + source.removeprefix("./").lstrip("/"), relative_in(source, path), several, view
             )
-            for name in names
+            for path in names
         ]
         for target in targets:
             files[target] = StageFile(target, (origin,), (hop,), of_context=True)
         copied.append(
-            CopiedSecret(node, stage, place, origin, display(source), targets[0], through, (), None, (), (hop,))
+            CopiedSecret(
+                node,
+                stage,
+                place,
+                origin,
+                display(source),
+                targets[0],
+                through,
+                (),
+                None,
+                (),
+                (hop,),
+                name,
+                from_where,
+            )
         )
     writes = _heredoc_writes(scene, node, stage, view, destination, files)
     scripts = _heredoc_scripts(node, view, destination)
@@ -155,6 +182,12 @@ def _is_same_folder(source: str, destination: str) -> bool:
     """`COPY ssh/ /root/.ssh/`: the folder of secrets itself, which the context keeps under a name without the dot."""
     name = posixpath.basename(destination.rstrip("/"))
     return name == f".{posixpath.basename(source.rstrip('/'))}" and classify_file(name).kind == "folder of secrets"
+
+
+def context_shown(name: str, place: str) -> str:
+    """A build context as messages name it. `name`: of an additional one; `place`: where it is, "" for the usual one."""
+    shown = name or place
+    return f"the build context `{shown}`" if shown else "the build context"
 
 
 def _heredoc_scripts(node: Copy, view: StateView, destination: str) -> tuple[tuple[str, str], ...]:
@@ -256,8 +289,8 @@ def _copied_path(destination: str, source: str, relative: str, several: bool, vi
     return base
 
 
-def _relative_in(source: str, name: str) -> str:
-    """The path of a context file relative to the COPY source that takes it along ("" when it is the source)."""
+def relative_in(source: str, name: str) -> str:
+    """The path of a context file relative to the source that takes it along ("" when it is the source)."""
     folder = posixpath.normpath(source.lstrip("/") or ".")
     path = posixpath.normpath(name.lstrip("/"))
     if path == folder:

@@ -108,7 +108,8 @@ class FileWrite(Struct, frozen=True, gc=False):
     `cache_target`, `cache_id`: of the cache mount it lies on. `temporary`: under /tmp, /var/tmp, $TMPDIR or from
     mktemp. `removed_on_some_paths`: the RUN removes it, but not on every path on which it succeeds. `read_again`: a
     later command of the same RUN names the file. `sinks` already say what is exported. `run` is a COPY for a file that
-    a COPY here-document makes. `key`: the path as the flow keeps it, with symbols for unknown parts.
+    a COPY here-document makes. `key`: the path as the flow keeps it, with symbols for unknown parts. `through`: secret
+    files of a mounted folder of the build context, by their paths in the context called `context` ("": the main one).
     """
 
     run: Run | Copy
@@ -134,6 +135,8 @@ class FileWrite(Struct, frozen=True, gc=False):
     redirect: ir.Redirect | None
     is_folder: bool = False
     key: str = ""
+    through: tuple[str, ...] = ()
+    context: str = ""
 
 
 class LogWrite(Struct, frozen=True, gc=False):
@@ -216,7 +219,8 @@ class CopiedSecret(Struct, frozen=True, gc=False):
 
     `path`: the source as written. `through`: secret files of the context that a folder source takes along (empty when
     the source names the file itself). `readers`: RUNs of the stage (or a child) that name the destination.
-    `destination`: absolute path of the file in the image, None when unknown.
+    `destination`: absolute path of the file in the image, None when unknown. `context`: the name of the additional
+    context that it is in, "" for the main one; `context_place`: its folder as seen from the Dockerfile's, "" for that.
     """
 
     node: Copy
@@ -230,10 +234,16 @@ class CopiedSecret(Struct, frozen=True, gc=False):
     removal: Removal | None
     sinks: tuple[Sink, ...]
     trail: tuple[Hop, ...]
+    context: str = ""
+    context_place: str = ""
 
 
 class BoundSecret(Struct, frozen=True, gc=False):
-    """A bind mount of a secret file of the build context."""
+    """A bind mount of a secret file of the build context, or of a folder with such files in it.
+
+    `through`: the files of the folder, empty when the mount names the file itself. `context`, `context_place`: as of a
+    copied file.
+    """
 
     run: Run
     stage: Stage
@@ -243,6 +253,9 @@ class BoundSecret(Struct, frozen=True, gc=False):
     target: str
     sinks: tuple[Sink, ...]
     trail: tuple[Hop, ...]
+    through: tuple[str, ...] = ()
+    context: str = ""
+    context_place: str = ""
 
 
 class StageCrossing(Struct, frozen=True, gc=False):

@@ -10,13 +10,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from buildhush.dockerfile.nodes import Mount, Run
+from buildhush.flow.copies import context_shown, relative_in
 from buildhush.flow.facts import Certainty, Hop, Place, Source, SourceKind
 from buildhush.flow.inputs import InputFile, InputVariable, MountedPath, RunInputs, ShellOptions, Storage
-from buildhush.flow.scene import StateView
-from buildhush.flow.stage_state import StageFile
+from buildhush.flow.scene import ContextView, StateView
+from buildhush.flow.stage_state import MAX_FOLLOWED, StageFile
 from buildhush.flow.symbols import display, is_below
 from buildhush.flow.taint import Root, RootKind, Taint
-from buildhush.knowledge.files import classify_file
+from buildhush.knowledge.files import FileVerdict, classify_file
 
 _ALWAYS = (MountedPath("/dev/shm", Storage.MEMORY, ""),)
 # Images whose /bin/sh is bash, so that `$(< file)` and `&>` work there, by how their repository or namespace begins.
@@ -72,13 +73,15 @@ def run_inputs(
     expand: Callable[[str], str],
     cache_files: Callable[[str], Mapping[str, StageFile]],
     stage_files: Callable[[str], Mapping[str, StageFile]],
+    context_of: Callable[[str | None], ContextView | None],
 ) -> tuple[RunInputs, Origins]:
     """The inputs of a RUN. `files`: the state's secret files as inputs (made once per state).
 
     `sh_is_bash`: in the image that the stage is built on.
 
     `cache_files(id)`: secret files in that cache, by path relative to it. `stage_files(name)`: those of a stage, by
-    absolute path, for `--mount=from=`.
+    absolute path, for `--mount=from=`. `context_of(name)`: the build context that a bind mount shows, the main one for
+    None; None when nothing is known of it.
     """
     state = view.state
     variables: tuple[InputVariable, ...] = ()
@@ -108,7 +111,7 @@ def run_inputs(
                 _add(extra, extra_inputs, f"{target.rstrip('/')}/{relative}", file)
         elif target is not None and mount.type == "bind":
             mounted.append(MountedPath(target, Storage.DISCARDED, ""))
-            for path, file in _bound(run, mount, target, expand, stage_files):
+            for path, file in _bound(run, mount, target, expand, stage_files, context_of):
                 _add(extra, extra_inputs, path, file)
     hides = frozenset(mount.path for mount in mounted)
     folders = tuple(path.rstrip("/") + "/" for path in hides)
@@ -182,20 +185,47 @@ def _bound(
     target: str,
     expand: Callable[[str], str],
     stage_files: Callable[[str], Mapping[str, StageFile]],
+    context_of: Callable[[str | None], ContextView | None],
 ) -> list[tuple[str, StageFile]]:
     source = expand(mount.source or "")
     place = Place(run, mount.flag.span)
+    found: list[tuple[str, StageFile]] = []
+    context = context_of(mount.from_stage)
     if mount.from_stage is not None:
         root = "/" + source.strip("/")
-        return [
+        found = [
             (target.rstrip("/") + path[len(root.rstrip("/")) :], file)
             for path, file in stage_files(mount.from_stage).items()
             if is_below(path, root)
         ]
+        if context is None:
+            return found
     verdict = classify_file(source) if source else None
     if verdict is None or not verdict.secret or verdict.kind == "folder of secrets":
-        return []
+        inside = sorted(files_below(mount, source, context), key=lambda path: not classify_file(path).certain)
+        for path in inside[:MAX_FOLLOWED]:
+            within = posixpath.join(target, relative_in(source, path))
+            file = _of_context(mount, path, classify_file(path), within, place, context)
+            found.append((within, replace(file, mounted_from=mount.from_stage or "")))
+    elif context is None or context.exists(source) is not False:
+        found.append((target, _of_context(mount, source, verdict, target, place, context)))
+    return found
+
+
+def files_below(mount: Mount, source: str, context: ContextView | None) -> tuple[str, ...]:
+    """The secret files in the folder of the context that a bind mount shows, by their paths in the context."""
+    if context is None or mount.type != "bind":
+        return ()
+    return tuple(path for path in context.secret_files_below(source or ".") if relative_in(source, path))
+
+
+def _of_context(
+    mount: Mount, path: str, verdict: FileVerdict, target: str, place: Place, context: ContextView | None
+) -> StageFile:
     certainty = Certainty.CERTAIN if verdict.certain else Certainty.LIKELY
-    origin = Source(SourceKind.FILE, display(source), certainty, verdict.reason, place)
-    hop = Hop(place, f"`{display(source)}` of the build context is mounted at `{mount.target}`")
-    return [(target, StageFile(target, (origin,), (hop,), of_context=True))]
+    origin = Source(SourceKind.FILE, display(path), certainty, verdict.reason, place)
+    where = context.place_of(display(path)) if context is not None else ""
+    shown = context_shown(mount.from_stage or "", where)
+    at = mount.target if not relative_in(mount.source or "", path) else display(target)
+    hop = Hop(place, f"`{display(path)}` of {shown} is mounted at `{at}`")
+    return StageFile(target, (origin,), (hop,), of_context=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from msgspec import Struct
@@ -10,29 +10,34 @@ from msgspec.structs import replace
 
 from buildhush.dockerfile.nodes import Run
 from buildhush.dockerfile.stages import Stage
+from buildhush.flow.copies import context_shown
 from buildhush.flow.effects import NO_EFFECT, Effect
 from buildhush.flow.facts import (
     Area,
     BoundSecret,
+    Certainty,
     FileWrite,
     Hop,
     LogWrite,
     Place,
     Removal,
     Sink,
+    Source,
+    SourceKind,
     TaintedWord,
     ToolStore,
 )
 from buildhush.flow.inputs import InputFile, RunInputs, Storage
 from buildhush.flow.machine import LogRecord
 from buildhush.flow.mount_use import mount_facts
-from buildhush.flow.run_inputs import Origins, run_inputs
+from buildhush.flow.run_inputs import Origins, files_below, run_inputs
 from buildhush.flow.scene import Scene, StateView
 from buildhush.flow.stage_state import MAX_FOLLOWED, StageFile, StageState
 from buildhush.flow.step import Step
 from buildhush.flow.summary import EMPTY, RunSummary, TaintedFile, still_holds, summarise
 from buildhush.flow.symbols import display, is_temporary
-from buildhush.flow.taint import Taint
+from buildhush.flow.taint import RootKind, Taint
+from buildhush.knowledge.files import classify_file
 from buildhush.shell import ir, reader
 from buildhush.shell.walk import simple_commands
 from buildhush.text.spans import Span
@@ -134,7 +139,7 @@ def _inputs(scene: Scene, node: Run, stage: Stage, view: StateView) -> tuple[Run
         # The RUNs that stand in the same state share their inputs.
         if scene.plain_inputs is None or scene.plain_inputs[0] is not state:
             inputs, _ = run_inputs(
-                node, view, _input_files(scene, state), scene.sh_is_bash, _no_text, _no_files, _no_files
+                node, view, _input_files(scene, state), scene.sh_is_bash, _no_text, _no_files, _no_files, _no_context
             )
             scene.plain_inputs = (state, inputs)
         return scene.plain_inputs[1], Origins(node, view, {}, {}, state.files)
@@ -145,7 +150,8 @@ def _inputs(scene: Scene, node: Run, stage: Stage, view: StateView) -> tuple[Run
         scene.sh_is_bash,
         partial(scene.text, view=view),
         lambda identity: scene.caches.get(identity, {}),
-        lambda name: scene.files_of(name, stage),
+        lambda name: scene.files_of(name, stage) if scene.context_of(name)[1] else {},
+        lambda name: scene.context_of(name)[0],
     )
 
 
@@ -157,6 +163,10 @@ def _input_files(scene: Scene, state: StageState) -> tuple[InputFile, ...]:
 
 def _no_text(text: str) -> str:
     return text
+
+
+def _no_context(name: str | None) -> None:
+    return None
 
 
 def _no_files(name: str) -> Mapping[str, StageFile]:
@@ -197,6 +207,8 @@ def _file_write(
             display(tainted.path),
         )
     cache_id, cache_target = tainted.cache if tainted.cache is not None else (None, None)
+    files = (origins.files.get(name) for name in sorted(_files_in(tainted.taints)))
+    mounted = [file for file in files if file is not None and file.mounted_from is not None]
     variable = tainted.temporary_variable
     shown = display(tainted.path) if variable is None else _with_variable(tainted.path, variable)
     return FileWrite(
@@ -223,7 +235,13 @@ def _file_write(
         record.redirect,
         record.is_folder,
         tainted.path,
+        tuple(source.name for file in mounted for source in file.sources),
+        mounted[0].mounted_from or "" if mounted else "",
     )
+
+
+def _files_in(taints: Iterable[Taint]) -> set[str]:
+    return {taint.root.name for taint in taints if taint.root.kind is RootKind.FILE}
 
 
 def _log(
@@ -245,18 +263,34 @@ def _log(
 def _bound(scene: Scene, node: Run, stage: Stage, view: StateView, origins: Origins) -> tuple[BoundSecret, ...]:
     found = []
     for mount in node.mounts:
-        if mount.type != "bind" or mount.from_stage is not None or mount.target is None:
+        context, _ = scene.context_of(mount.from_stage)
+        if mount.type != "bind" or mount.target is None or (mount.from_stage is not None and context is None):
             continue
         target = view.resolved(scene.text(mount.target, view))
-        file = origins.files.get(target)
-        if file is None or not file.of_context or target in view.state.files:
-            continue
-        if scene.context is not None and scene.context.exists(display(mount.source or "")) is False:
-            continue
         option = mount.option("source", "src")
         span = option.value_span if option is not None and option.value_span is not None else mount.flag.span
-        sinks = (Sink.CONTEXT,)
-        found.append(BoundSecret(node, stage, mount, Place(node, span), file.sources[0], target, sinks, file.trail))
+        name, sinks = mount.from_stage or "", (Sink.CONTEXT,)
+        file = origins.files.get(target)
+        if file is not None and file.of_context and target not in view.state.files:
+            source = file.sources[0]
+            where = context.place_of(source.name) if context is not None else ""
+            bound = BoundSecret(
+                node, stage, mount, Place(node, span), source, target, sinks, file.trail, (), name, where
+            )
+            found.append(bound)
+            continue
+        # What may hold no secret is no leak yet while it only can be read; what a command makes of it is told there.
+        inside = files_below(mount, scene.text(mount.source or "", view), context)
+        through = tuple(path for path in inside if classify_file(path).certain)
+        if context is None or not through:
+            continue
+        place = Place(node, span)
+        where = context.place_of(through[0])
+        source = Source(
+            SourceKind.FILE, through[0], Certainty.CERTAIN, classify_file(through[0]).reason, Place(node, span)
+        )
+        hop = Hop(place, f"`{through[0]}` of {context_shown(name, where)} is mounted with its folder")
+        found.append(BoundSecret(node, stage, mount, place, source, target, sinks, (hop,), through, name, where))
     return tuple(found)
 
 

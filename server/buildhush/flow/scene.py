@@ -31,6 +31,22 @@ class ContextView(Protocol):
     def exists(self, path: str) -> bool | None:
         """Whether the context has that file; None when unknown."""
 
+    def place_of(self, path: str) -> str:
+        """Which folder has the file, as seen from the Dockerfile's folder; "" when it is that one."""
+
+    def named(self, name: str) -> NamedContext | None:
+        """What callers give the name in `COPY --from=NAME`; None when they give it nothing."""
+
+
+class NamedContext(Struct, frozen=True):
+    """An additional context. `view`: its folders, None when it is none of this machine (an image, another target).
+
+    `always`: so it is in every known build, none takes the name for a stage or an image.
+    """
+
+    view: ContextView | None
+    always: bool
+
 
 class Counts(Struct):
     """What an analysis had to make anew: scripts read, summaries of RUNs, and steps of instructions."""
@@ -65,6 +81,13 @@ class Scene(Struct):
         """The secret files of an earlier stage, for a mount of `stage`."""
         origin = self.stages.find(name, stage.index)
         return self.final[origin.index].files if origin is not None else {}
+
+    def context_of(self, from_stage: str | None) -> tuple[ContextView | None, bool]:
+        """The context that a COPY or a mount takes from, and whether the name may also be a stage or an image."""
+        if from_stage is None:
+            return self.context, False
+        named = self.context.named(from_stage) if self.context is not None else None
+        return (None, True) if named is None else (named.view, not named.always)
 
     def secret_references(self, node: Instruction, view: StateView) -> list[Found]:
         """The variables with a secret that an instruction's words expand."""

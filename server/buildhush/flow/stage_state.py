@@ -39,7 +39,8 @@ class StageVariable(Struct, frozen=True, gc=False):
 class StageFile(Struct, frozen=True, gc=False):
     """A file in the stage's layers (or a cache) that holds secrets. `trail` ends where it was last written.
 
-    `of_context`: it was copied from the build context, so its own COPY reports it.
+    `of_context`: it was copied from the build context, so its own COPY reports it. `mounted_from`: the name of the
+    context ("" for the main one) of which a folder is mounted that it lies in.
     """
 
     path: str
@@ -48,6 +49,7 @@ class StageFile(Struct, frozen=True, gc=False):
     is_folder: bool = False
     hidden: bool = False
     of_context: bool = False
+    mounted_from: str | None = None
 
     def as_input(self) -> InputFile:
         """The file as a RUN sees it."""

@@ -66,7 +66,7 @@ class Companions:
         self._dirty: dict[str, float] = {}
         self._pending: list[str] = []
         self._published: set[str] = set()
-        self._analyses: dict[str, tuple[tuple[int, int], Analysis]] = {}
+        self._analyses: dict[str, tuple[tuple[int, int, tuple[str, ...]], Analysis]] = {}
         self._token: str | None = None
 
     # Being told.
@@ -159,12 +159,14 @@ class Companions:
 
     def _refreshed(self, path: str) -> None:
         version = self.index.version
+        built = {link.dockerfile for _, link in self.index.callers_in(path) if link}
         self.index.update(path)
         self._pending = list(dict.fromkeys([*self._pending, *self.index.readers_of(path)]))
         if kind_of(path) is not None:
             self._publish(path)
             if self.index.version != version:
-                self._redraw_dockerfiles({link.dockerfile for _, link in self.index.callers_in(path) if link})
+                built |= {link.dockerfile for _, link in self.index.callers_in(path) if link}
+                self._redraw_dockerfiles(built)
         else:
             callers = list(dict.fromkeys(link.caller.file for link in self.index.callers_of(path)))
             self._pending = list(dict.fromkeys((*self._pending, *callers)))
@@ -485,7 +487,7 @@ class Companions:
             status = os.stat(path)
         except OSError:
             return None
-        stamp = (status.st_mtime_ns, status.st_size)
+        stamp = (status.st_mtime_ns, status.st_size, self.index.contexts_of(path))
         known = self._analyses.get(path)
         if known is not None and known[0] == stamp:
             return known[1]

@@ -7,7 +7,6 @@ Settings of the editor are laid over those of the file.
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -19,6 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from pygls import uris
 
+from buildhush.companions.build_contexts import BuildContexts, own_ignore_file
 from buildhush.companions.dockerignore import ignore_files
 from buildhush.config import (
     FILE_NAME,
@@ -36,7 +36,6 @@ from buildhush.lsp.documents import path_of
 
 if TYPE_CHECKING:
     from buildhush.companions.context import BuildContext
-    from buildhush.engine import Context
     from buildhush.lsp.documents import Document
     from buildhush.lsp.server import BuildhushServer
 
@@ -64,7 +63,8 @@ class Configuration:
         self._folders = _folders(initialize)
         self._files: dict[Path, _Known] = {}
         self._settings: dict[str, tuple[tuple[int, str | None, int], Settings]] = {}
-        self._contexts: dict[str, FolderContext] = {}
+        self._contexts: dict[str, BuildContexts] = {}
+        self._listings = _Listings(self._open_text)
         self._broken: set[Path] = set()
         self._gone: set[Path] = set()
         self._shown: set[str] = set()
@@ -98,22 +98,31 @@ class Configuration:
             return self._editor
         return self._editor_by_folder[max(folders, key=lambda folder: len(folder.parts))]
 
-    def context(self, document: Document) -> Context | None:
-        """The build context that the document is probably built with: its folder; None for a buffer without one."""
+    def context(self, document: Document) -> BuildContexts | None:
+        """The build contexts of a document: those of its callers, or its folder; None for a buffer without one."""
         if document.path is None:
             return None
+        roots = self._roots(document.path)
         known = self._contexts.get(document.path)
-        if known is None:
-            known = self._contexts[document.path] = FolderContext(document.path, self._open_ignore_text)
-        known.look_again()
+        if known is None or known.roots != roots:
+            known = self._contexts[document.path] = BuildContexts(document.path, roots, self._listings.listed)
+        known.list_again()
         return known
 
-    def _open_ignore_text(self, dockerfile: str) -> str | None:
-        for path in ignore_files(dockerfile, os.path.dirname(dockerfile)):
-            document = self._server.documents.get(uris.from_fs_path(path) or "")
-            if document is not None:
-                return document.text
-        return None
+    def has_other_context(self, document: Document) -> bool:
+        """Whether callers build a document with other contexts than its analysis was made with."""
+        analysis = document.current_analysis
+        if analysis is None or document.path is None or not isinstance(analysis.context, BuildContexts):
+            return False
+        return analysis.context.roots != self._roots(document.path)
+
+    def _roots(self, path: str) -> tuple[str, ...]:
+        companions = self._server.companions
+        return () if companions is None else companions.index.contexts_of(path)
+
+    def _open_text(self, path: str) -> str | None:
+        document = self._server.documents.get(uris.from_fs_path(path) or "")
+        return None if document is None else document.text
 
     def register(self) -> None:
         """Ask the client for its settings, and to tell of changes, as far as it can."""
@@ -157,6 +166,7 @@ class Configuration:
         """`workspace/didChangeWatchedFiles`: read the configuration again."""
         self._files = {folder: replace(known, good_until=0.0) for folder, known in self._files.items()}
         self._contexts.clear()
+        self._listings = _Listings(self._open_text)
         self._server.analyse_again()
 
     @property
@@ -301,37 +311,33 @@ class Configuration:
             self._server.show(types.MessageType.Warning, message)
 
 
-class FolderContext:
-    """A Dockerfile's folder as its build context, listed when a rule asks for the first time."""
+class _Listings:
+    """The listings of build contexts, each shared by all Dockerfiles with the same ignore rules, refreshed at times.
 
-    def __init__(self, dockerfile: str, open_ignore_text: Callable[[str], str | None]) -> None:
-        self._dockerfile = dockerfile
-        self._open_ignore_text = open_ignore_text
-        self._listing: BuildContext | None = None
-        self._look_again_at = 0.0
+    `open_text` gives the text of a file that is open in the editor, which counts instead of the one on the disk.
+    """
 
-    def secret_files_below(self, source: str) -> tuple[str, ...]:
-        """As `engine.Context`."""
-        return self._listed().secret_files_below(source)
+    def __init__(self, open_text: Callable[[str], str | None]) -> None:
+        self._open_text = open_text
+        self._known: dict[tuple[str, str | None], tuple[BuildContext, str | None, float]] = {}
 
-    def exists(self, path: str) -> bool | None:
-        """As `engine.Context`."""
-        return self._listed().exists(path)
+    def listed(self, folder: str, dockerfile: str | None) -> BuildContext:
+        """As `read_context`."""
+        from buildhush.companions.context import read_context
 
-    def look_again(self) -> None:
-        """See whether the folder has changed, once in a while."""
-        if self._listing is not None and time.monotonic() > self._look_again_at:
-            self._listing = self._listing.refreshed()
-            self._look_again_at = time.monotonic() + LIST_AGAIN_AFTER
-
-    def _listed(self) -> BuildContext:
-        if self._listing is None:
-            from buildhush.companions.context import read_context
-
-            folder = os.path.dirname(self._dockerfile)
-            self._listing = read_context(folder, self._dockerfile, self._open_ignore_text(self._dockerfile))
-            self._look_again_at = time.monotonic() + LIST_AGAIN_AFTER
-        return self._listing
+        if dockerfile is not None and self._open_text(ignore_files(dockerfile, folder)[0]) is None:
+            dockerfile = own_ignore_file(dockerfile)
+        text = self._open_text(ignore_files(dockerfile, folder)[0])
+        listing, listed_with, look_again_at = self._known.get((folder, dockerfile), (None, None, 0.0))
+        now = time.monotonic()
+        if listing is not None and listed_with == text and now <= look_again_at:
+            return listing
+        if listing is None or listed_with != text:
+            listing = read_context(folder, dockerfile, text)
+        else:
+            listing = listing.refreshed()
+        self._known[folder, dockerfile] = listing, text, now + LIST_AGAIN_AFTER
+        return listing
 
 
 class _Known(Struct, frozen=True):

@@ -11,11 +11,12 @@ from lsprotocol import types
 from msgspec import Struct
 from pygls import uris
 
-from buildhush.companions.context import leads_outside
+from buildhush.companions.build_contexts import ignored_where
+from buildhush.companions.dockerignore import append_entries
 from buildhush.engine import Analysis, Report, fixes
 from buildhush.lsp.documents import Document
-from buildhush.rules.api import FileLine, Fix, PassedSecret, Safety
-from buildhush.text.spans import Edit, insertion
+from buildhush.rules.api import Fix, IgnoreEntry, PassedSecret, Safety
+from buildhush.text.spans import Edit
 
 if TYPE_CHECKING:
     from buildhush.lsp.server import BuildhushServer
@@ -28,7 +29,7 @@ class Change(Struct, frozen=True):
     """What to do: edits of the Dockerfile as it is now, lines for files beside it, what callers must pass then."""
 
     edits: tuple[Edit, ...]
-    lines: tuple[FileLine, ...] = ()
+    lines: tuple[IgnoreEntry, ...] = ()
     passes: tuple[PassedSecret, ...] = ()
     note: str = ""
     is_safe: bool = True
@@ -47,14 +48,12 @@ def title_of(fix: Fix) -> str:
 
 
 def offered(document: Document, analysis: Analysis, report: Report) -> tuple[Fix, ...]:
-    """The fixes of a report, but none that adds lines to a file which is a link out of the Dockerfile's folder."""
+    """The fixes of a report, but none that has to add a line to a file which is a link out of its folder."""
     found = fixes(analysis, report)
-    if document.path is None:
+    path = document.path
+    if path is None:
         return tuple(found)
-    folder = os.path.dirname(document.path)
-    return tuple(
-        fix for fix in found if not any(leads_outside(os.path.join(folder, line.file), folder) for line in fix.lines)
-    )
+    return tuple(fix for fix in found if not fix.lines or ignored_where(analysis.context, path, fix.lines) is not None)
 
 
 def flags_of(passes: Sequence[PassedSecret]) -> str:
@@ -88,7 +87,7 @@ def workspace_edit(server: BuildhushServer, document: Document, change: Change) 
         label = f"Builds then need {flags_of(change.passes)}".replace("`", "") if change.passes else "Check the result"
         asks = not change.is_safe
         files.append(ChangedFile(document.uri, document, change.edits, label, change.note, asks))
-    files += [each for file in _files(document, change) if (each := _with_lines(server, file)) is not None]
+    files += _ignore_files(server, document, change)
     files += server.with_companions().changed_files(document, change.passes)
     return assembled(server, files)
 
@@ -133,45 +132,22 @@ def assembled(server: BuildhushServer, files: Sequence[ChangedFile]) -> types.Wo
     return types.WorkspaceEdit(document_changes=changes, change_annotations=annotations or None)
 
 
-class _File(Struct, frozen=True):
-    """Lines to append to one file beside the Dockerfile."""
-
-    path: str
-    lines: tuple[str, ...]
-
-
-def _files(document: Document, change: Change) -> list[_File]:
-    if document.path is None:
+def _ignore_files(server: BuildhushServer, document: Document, change: Change) -> list[ChangedFile]:
+    """The ignore files of the Dockerfile's contexts with the entries that a change needs."""
+    if document.path is None or not change.lines:
         return []
-    folder = os.path.dirname(document.path)
-    by_path: dict[str, list[str]] = {}
-    for line in change.lines:
-        path = os.path.normpath(os.path.join(folder, line.file))
-        # Only what lies beside the Dockerfile or below: a fix never reaches anywhere else.
-        if os.path.commonpath([folder, path]) == folder:
-            by_path.setdefault(path, []).append(line.line)
-    return [_File(path, tuple(dict.fromkeys(lines))) for path, lines in by_path.items()]
-
-
-def _with_lines(server: BuildhushServer, file: _File) -> ChangedFile | None:
-    uri = uris.from_fs_path(file.path) or ""
-    known = server.documents.get(uri)
-    if known is None:
-        text = _read(file.path)
-        known = None if text is None else Document(uri, "", None, text)
-    edit = _appended("" if known is None else known.text, file.lines)
-    label = f"Lines for {os.path.basename(file.path)}"
-    return None if edit is None else ChangedFile(uri, known, (edit,), label, asks=False)
-
-
-def _appended(text: str, lines: Sequence[str]) -> Edit | None:
-    present = {line.strip() for line in text.split("\n")}
-    missing = [line for line in lines if line not in present]
-    if not missing:
-        return None
-    newline = "\r\n" if "\r\n" in text else "\n"
-    before = "" if not text or text.endswith(("\n", "\r")) else newline
-    return insertion(len(text), before + "".join(each + newline for each in missing))
+    found = []
+    context = server.configuration.context(document)
+    for path, paths in (ignored_where(context, document.path, change.lines) or {}).items():
+        uri = uris.from_fs_path(path) or ""
+        known = server.documents.get(uri)
+        if known is None:
+            text = _read(path)
+            known = None if text is None else Document(uri, "", None, text)
+        edits = append_entries("" if known is None else known.text, paths)
+        if edits:
+            found.append(ChangedFile(uri, known, edits, f"Lines for {os.path.basename(path)}", asks=False))
+    return found
 
 
 def _read(path: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from buildhush.companions.layout import difference
 from buildhush.engine import Report, analyze
 from buildhush.lsp.edits import Change, offered
-from buildhush.rules.api import FileLine, Fix, PassedSecret, Safety
+from buildhush.rules.api import Fix, IgnoreEntry, PassedSecret, Safety
 from buildhush.text.spans import apply
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _fixed(
     server: BuildhushServer, document: Document, wants: Callable[[Report], bool], safeties: tuple[Safety, ...]
 ) -> Change:
     analysis = server.analysis(document)
-    lines: list[FileLine] = []
+    lines: list[IgnoreEntry] = []
     passes: list[PassedSecret] = []
     is_safe = True
     left_out = 0

@@ -127,6 +127,8 @@ class BuildhushServer(LanguageServer):
 
     def analysis(self, document: Document) -> Analysis:
         """Everything about the document as it is now."""
+        if self.companions is not None and self.configuration.has_other_context(document):
+            document.forget_analysis()
         return document.analysis(self._analyse)
 
     def positions(self, document: Document) -> Positions:

@@ -52,24 +52,27 @@ class PassedSecret(Struct, frozen=True):
         return f"--secret id={self.id}{source}"
 
 
-class FileLine(Struct, frozen=True):
-    """A line to append to a file beside the Dockerfile (created when missing), such as a .dockerignore entry."""
+class IgnoreEntry(Struct, frozen=True):
+    """A file that a .dockerignore must keep out of the build context, by its path there.
 
-    file: str
-    line: str
+    `context`: the name of the additional context that it belongs to, "" for the main one.
+    """
+
+    path: str
+    context: str = ""
 
 
 class Fix(Struct, frozen=True):
     """One way to repair a finding.
 
-    `edits`: disjoint, in absolute code-point offsets of the analysed text. `lines`: entries for files beside it.
+    `edits`: disjoint, in absolute code-point offsets of the analysed text. `lines`: entries for ignore files.
     `passes`: what callers must pass afterwards. `note`: what else the user must do or know, one sentence or "".
     """
 
     title: str
     safety: Safety
     edits: tuple[Edit, ...]
-    lines: tuple[FileLine, ...] = ()
+    lines: tuple[IgnoreEntry, ...] = ()
     passes: tuple[PassedSecret, ...] = ()
     note: str = ""
 

@@ -27,11 +27,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from buildhush.fixes.invocation import context_path
 from buildhush.flow.facts import CopiedSecret, Facts
-from buildhush.rules.api import Bad, FileLine, Finding, Fix, Good, Rule, Safety, Severity
+from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Severity
+from buildhush.rules.context_fixes import leave_out_of_context
 from buildhush.rules.findings import finding_of_one
-from buildhush.rules.wording import stage_name, stays
+from buildhush.rules.wording import of_context, stage_name, stays
 
 _SHOWN = 3
 
@@ -46,7 +46,7 @@ def check(facts: Facts) -> Iterator[Finding]:
         more = f" and {len(copied.through) - _SHOWN} more" if len(copied.through) > _SHOWN else ""
         yield finding_of_one(
             copied,
-            f"`{copied.node.keyword} {copied.path}` takes along {what} {named}{more} "
+            f"`{copied.node.keyword} {copied.path}` takes along {what} {named}{more}{of_context(copied)} "
             f"({copied.source.reason}), which "
             f"{stays(copied.sinks, stage_name(copied.stage))}",
         )
@@ -57,17 +57,7 @@ def fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:
     copied = finding.subject
     if not isinstance(copied, CopiedSecret) or not copied.through:
         return
-    needed = {context_path(each.path) for each in facts.copied_secrets if not each.through}
-    needed |= {context_path(each.mount.source or "") for each in facts.bound_secrets}
-    lines = tuple(FileLine(".dockerignore", path) for path in copied.through)
-    blocked = any(context_path(path) in needed for path in copied.through)
-    yield Fix(
-        "Leave the secret files out of the build context (.dockerignore)",
-        Safety.UNSAFE if blocked or copied.readers else Safety.SAFE,
-        (),
-        lines=lines,
-        note="A command that reads such a file during the build needs it as a secret mount",
-    )
+    yield leave_out_of_context(facts, copied.through, copied.context, is_read=bool(copied.readers))
 
 
 RULE = Rule(

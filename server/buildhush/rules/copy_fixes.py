@@ -13,7 +13,8 @@ from buildhush.fixes.scripts import body_of, command_name, commands
 from buildhush.fixes.surroundings import mentions, user_at
 from buildhush.fixes.writes import drop_commands
 from buildhush.flow.facts import CopiedSecret, Facts, Place
-from buildhush.rules.api import FileLine, Fix, PassedSecret, Safety
+from buildhush.rules.api import Fix, IgnoreEntry, PassedSecret, Safety
+from buildhush.rules.context_fixes import needed_paths
 from buildhush.shell import ir
 from buildhush.text.spans import Edit
 
@@ -33,7 +34,8 @@ _IMPLICIT_READERS |= frozenset(("npm", "npx", "yarn", "pnpm", "pip", "pip3", "uv
 def mount_instead_of_copy(facts: Facts, copied: CopiedSecret) -> Iterator[Fix]:
     """Remove the source from the COPY and mount the file, at the same place, in the RUNs that read it."""
     source = _source(copied)
-    if source is None or re.search(r"[*?\[$]", copied.path):
+    if source is None or re.search(r"[*?\[$]", copied.path) or copied.context:
+        # Where an additional context lies, and so the file for the secret, only its caller knows.
         return
     dropped = drop_source(facts.tree, copied.node, [source])
     if dropped is None:
@@ -67,12 +69,10 @@ def _source(copied: CopiedSecret) -> Word | None:
     return next((word for word in (*by_place, *copied.node.sources) if word.value == copied.path), None)
 
 
-def _ignore_lines(facts: Facts, copied: CopiedSecret) -> tuple[FileLine, ...]:
+def _ignore_lines(facts: Facts, copied: CopiedSecret) -> tuple[IgnoreEntry, ...]:
     path = context_path(copied.path)
-    others = [context_path(each.path) for each in facts.copied_secrets if each is not copied]
-    others += [context_path(each.mount.source or "") for each in facts.bound_secrets]
-    # Another instruction still needs the file in the context.
-    return () if path in others else (FileLine(".dockerignore", path),)
+    # Another instruction may still need the file in the context.
+    return () if path in needed_paths(facts, copied.context, copied) else (IgnoreEntry(path),)
 
 
 def _moved_readers(facts: Facts, copied: CopiedSecret, secret_id: str) -> tuple[tuple[Edit, ...], bool, Safety] | None:

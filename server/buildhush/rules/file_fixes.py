@@ -12,6 +12,7 @@ from buildhush.fixes.surroundings import after, bound_later, folder_needed_later
 from buildhush.fixes.writes import drop_operand, drop_write, is_copy, keep_in_memory, mount_at_file, secret_mount_named
 from buildhush.flow.facts import Facts, FileWrite, Place, Sink, SourceKind
 from buildhush.rules.api import Fix, Safety
+from buildhush.rules.context_fixes import leave_out_of_context
 from buildhush.rules.copy_fixes import mounts_at_file
 from buildhush.shell import ir
 from buildhush.text.spans import Edit
@@ -54,8 +55,11 @@ def remove_at_the_end(facts: Facts, write: FileWrite) -> Iterator[Fix]:
 
 
 def leave_it_out(facts: Facts, write: FileWrite) -> Iterator[Fix]:
-    """Drop the command that writes the file, when no instruction needs it."""
+    """Drop the command that writes the file, when no instruction needs it; what a folder takes along, leave it out."""
     run, command = write.run, write.command
+    if write.through:
+        yield leave_out_of_context(facts, write.through, write.context, is_read=True)
+        return
     if not isinstance(run, Run) or command is None or write.read_again or is_needed_later(facts, write):
         return
     edits = drop_write(facts.tree, run, command)

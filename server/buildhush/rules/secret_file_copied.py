@@ -33,7 +33,7 @@ from buildhush.flow.facts import CopiedSecret, Facts
 from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Severity
 from buildhush.rules.copy_fixes import mount_instead_of_copy
 from buildhush.rules.findings import finding_of_one
-from buildhush.rules.wording import stage_name, stays
+from buildhush.rules.wording import of_context, stage_name, stays
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -43,7 +43,7 @@ def check(facts: Facts) -> Iterator[Finding]:
             continue
         yield finding_of_one(
             copied,
-            f"Secret file `{copied.path}` ({copied.source.reason}) is copied into the image and "
+            f"Secret file `{copied.path}`{of_context(copied)} ({copied.source.reason}) is copied into the image and "
             f"{stays(copied.sinks, stage_name(copied.stage))}",
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from buildhush.dockerfile.stages import Stage
-from buildhush.flow.facts import Certainty, Sink, Source, SourceKind
+from buildhush.flow.facts import BoundSecret, Certainty, CopiedSecret, Sink, Source, SourceKind
 
 _LITERAL = "A literal"
 
@@ -49,6 +49,12 @@ def stays(sinks: Iterable[Sink], stage_name: str) -> str:
     if Sink.LAYER in sinks:
         return "stays in a layer of the image"
     return f"stays in the layers of {stage_name}"
+
+
+def of_context(secret: CopiedSecret | BoundSecret) -> str:
+    """Behind the name of a file: which build context it is of, when that is not the Dockerfile's own folder."""
+    shown = secret.context or secret.context_place
+    return f" of the build context `{shown}`" if shown else ""
 
 
 def name_of_stage(alias: str | None, index: int) -> str:

@@ -1,0 +1,111 @@
+"""The folders that a Dockerfile is built with, as one build context for the engine.
+
+Importing this costs next to nothing, so that a file that copies nothing pays for no listing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from buildhush.flow.scene import NamedContext
+from buildhush.rules.api import IgnoreEntry
+
+if TYPE_CHECKING:
+    from buildhush.companions.context import BuildContext
+
+_IGNORE_NAME = ".dockerignore"
+
+ListFolder = Callable[[str, "str | None"], "BuildContext"]
+"""Lists a folder as the context of a Dockerfile, as `read_context` does."""
+
+
+def _read(folder: str, dockerfile: str | None) -> BuildContext:
+    from buildhush.companions.context import read_context
+
+    return read_context(folder, dockerfile)
+
+
+class BuildContexts:
+    """The folders that a Dockerfile is built with, each listed when something first asks for it.
+
+    What holds for one of them is said, for that build then leaks. `roots`: absolute, those that callers name; without
+    any, the Dockerfile's own folder is taken for it.
+    """
+
+    def __init__(self, dockerfile: str, roots: tuple[str, ...] = (), list_folder: ListFolder = _read) -> None:
+        self.dockerfile = dockerfile
+        self.roots = roots
+        self._list_folder = list_folder
+        self._listings: tuple[BuildContext, ...] | None = None
+
+    def secret_files_below(self, source: str) -> tuple[str, ...]:
+        """Secret-looking files that `COPY source` takes along."""
+        found = (path for each in self._listed() for path in each.secret_files_below(source))
+        return tuple(sorted(dict.fromkeys(found)))
+
+    def exists(self, path: str) -> bool | None:
+        """Whether a context has that file; False when all of them leave it out."""
+        verdicts = {each.exists(path) for each in self._listed()}
+        return True if True in verdicts else False if verdicts == {False} else None
+
+    def place_of(self, path: str) -> str:
+        """The context that has the file, as seen from the Dockerfile's folder; "" when it is that folder."""
+        folder = os.path.dirname(self.dockerfile)
+        if not self.roots or self.roots == (folder,):
+            return ""
+        having = self._having(path) if len(self.roots) > 1 else list(self._listed())
+        if any(each.root == folder for each in having) or not having:
+            return ""
+        return os.path.relpath(having[0].root, folder).replace(os.sep, "/")
+
+    def ignore_files_for(self, path: str) -> tuple[str, ...]:
+        """The ignore files that have to name a file for it to stay out: those in force, or to be made. Absolute."""
+        files = (each.ignore_path or os.path.join(each.root, _IGNORE_NAME) for each in self._having(path))
+        return tuple(dict.fromkeys(files))
+
+    def named(self, name: str) -> NamedContext | None:
+        """What callers give a name."""
+        return None
+
+    def list_again(self) -> None:
+        """Ask for the listings anew."""
+        self._listings = None
+
+    def has_changed(self) -> bool:
+        """Whether a folder or an ignore file that was looked at is another one since."""
+        return self._listings is not None and any(each.refreshed() is not each for each in self._listings)
+
+    def _having(self, path: str) -> list[BuildContext]:
+        """The contexts that have the file, or that would send it once it is there."""
+        sent = [each for each in self._listed() if each.survives(path)]
+        return [each for each in sent if each.exists(path)] or sent
+
+    def _listed(self) -> tuple[BuildContext, ...]:
+        if self._listings is None:
+            roots = self.roots or (os.path.dirname(self.dockerfile),)
+            self._listings = tuple(self._list_folder(root, self.dockerfile) for root in roots)
+        return self._listings
+
+
+def own_ignore_file(dockerfile: str) -> str | None:
+    """The Dockerfile when an ignore file of its own stands beside it, so that contexts differ by Dockerfile."""
+    return dockerfile if os.path.isfile(f"{dockerfile}{_IGNORE_NAME}") else None
+
+
+def ignored_where(context: object, dockerfile: str, entries: Iterable[IgnoreEntry]) -> dict[str, list[str]] | None:
+    """The paths that must be ignored for a fix of a Dockerfile, by the absolute path of the ignore file.
+
+    None when one of these files is a link out of its folder: what stands there is not changed.
+    """
+    from buildhush.companions.context import leads_outside
+
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        files: tuple[str, ...] = (os.path.join(os.path.dirname(os.path.abspath(dockerfile)), _IGNORE_NAME),)
+        if isinstance(context, BuildContexts):
+            files = context.ignore_files_for(entry.path)
+        for file in files:
+            found.setdefault(file, []).append(entry.path)
+    return None if any(leads_outside(file, os.path.dirname(file)) for file in found) else found
