@@ -79,6 +79,7 @@ def test_the_preferred_fix_is_the_one_that_is_shown(rule: Rule, index: int, exam
     analysis = analyse(example.text, example.context)
     report = next(each for each in analysis.reports if each.rule is rule)
     fixes = engine.fixes(analysis, report)
+    assert tuple(entry.path for entry in (fixes[0].lines if fixes else ())) == example.ignored
     if example.fixed is None:
         assert not any(fix.edits for fix in fixes)
         return

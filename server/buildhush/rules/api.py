@@ -99,7 +99,8 @@ class Finding(Struct, frozen=True):
 class Bad(Struct, frozen=True):
     """An example that must report exactly this rule, once for each of `count`.
 
-    `fixed`: the text after the preferred fix, None when there is no fix. `context`: secret files in the build context.
+    `fixed`: the text after the preferred fix, None when there is none or it changes no text. `ignored`: what the
+    preferred fix adds to the ignore file. `context`: secret files in the build context.
     `also`: the rules that report the same secret at another place, where it comes from.
     """
 
@@ -108,6 +109,7 @@ class Bad(Struct, frozen=True):
     count: int = 1
     context: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 class Good(Struct, frozen=True):
@@ -161,5 +163,5 @@ class Rule(Struct, frozen=True):
     @property
     def fixable(self) -> bool:
         """Whether an example shows a fix."""
-        own = any(isinstance(example, Bad) and example.fixed is not None for example in self.examples)
+        own = any(isinstance(each, Bad) and (each.fixed is not None or each.ignored) for each in self.examples)
         return own or any(example.fixed is not None for example in self.callers)

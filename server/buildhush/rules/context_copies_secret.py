@@ -68,8 +68,8 @@ RULE = Rule(
     check=check,
     fixes=fixes,
     examples=(
-        Bad("FROM node:22\nWORKDIR /app\nCOPY . .\nRUN npm ci\n", context=(".env", "package.json")),
-        Bad("FROM python:3.13\nADD . /srv\n", context=("config/id_ed25519",)),
+        Bad("FROM node:22\nWORKDIR /app\nCOPY . .\nRUN npm ci\n", context=(".env", "package.json"), ignored=(".env",)),
+        Bad("FROM python:3.13\nADD . /srv\n", context=("config/id_ed25519",), ignored=("config/id_ed25519",)),
         Good("FROM node:22\nWORKDIR /app\nCOPY . .\nRUN npm ci\n", context=("package.json",)),
         Good("FROM node:22\nWORKDIR /app\nCOPY package.json .\nRUN npm ci\n", context=(".env",)),
     ),

@@ -35,6 +35,9 @@ def _examples(rule: Rule) -> list[str]:
         parts.append(f"{heading}{context}:\n\n```dockerfile\n{example.text}```")
         if isinstance(example, Bad) and example.fixed is not None:
             parts.append(f"After the preferred fix:\n\n```dockerfile\n{example.fixed}```")
+        if isinstance(example, Bad) and example.ignored:
+            entries = "".join(f"{path}\n" for path in example.ignored)
+            parts.append(f"The preferred fix adds to `.dockerignore`:\n\n```\n{entries}```")
     for each in rule.callers:
         heading = "Reported" if each.bad else "Not reported"
         language = "yaml" if each.file.endswith((".yml", ".yaml")) else "hcl" if each.file.endswith(".hcl") else "sh"

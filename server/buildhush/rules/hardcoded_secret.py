@@ -23,10 +23,12 @@ of the images that were built. Then mount it as a secret for the command that ne
 What else: the caller passes `docker build --secret id=github_token,env=GITHUB_TOKEN`. For `ADD https://…`, BuildKit
 takes the secrets `HTTP_AUTH_TOKEN_<host>` and, for git sources, `GIT_AUTH_TOKEN`.
 
-A password that anyone can guess (`1234`, the login's own name) is a warning and no error: it keeps nothing secret.
+What is recognised: tokens of known formats, private keys, passwords in URLs and headers, and passwords that commands
+take (`--password`, `curl -u`, `chpasswd`, `htpasswd -b`, SQL's `IDENTIFIED BY`, PowerShell's `ConvertTo-SecureString`).
+A password that anyone can guess (`1234`) is a warning and no error: it keeps nothing secret.
 
-Not reported: placeholders, examples and public keys. A literal that is the value of a secret-looking ARG or ENV is
-reported by `secret-in-arg` and `secret-in-env`.
+Not reported: placeholders, examples, public keys, anonymous logins and default ones (`root:root`). A literal that is
+the value of a secret-looking ARG or ENV is reported by `secret-in-arg` and `secret-in-env`.
 """
 
 from __future__ import annotations
@@ -65,7 +67,10 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 def _message(literal: LiteralSecret) -> str:
     if literal.guessable:
-        return f"A password that anyone can guess ({literal.kind}) is written into the Dockerfile{_where(literal)}"
+        return (
+            f"What looks like a password, and one that anyone can guess ({literal.kind}), "
+            f"is written into the Dockerfile{_where(literal)}"
+        )
     what = "A credential" if literal.certain else "What looks like a credential"
     return f"{what} ({literal.kind}) is written into the Dockerfile{_where(literal)}; rotate it"
 

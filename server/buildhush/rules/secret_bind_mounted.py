@@ -90,7 +90,11 @@ RULE = Rule(
             "FROM node:22\nRUN --mount=source=.npmrc,target=/root/.npmrc npm ci\n",
             fixed="FROM node:22\nRUN --mount=type=secret,id=npmrc,target=/root/.npmrc npm ci\n",
         ),
-        Bad("FROM golang\nRUN --mount=type=bind,target=. go build -o /bin/app\n", context=(".env", "main.go")),
+        Bad(
+            "FROM golang\nRUN --mount=type=bind,target=. go build -o /bin/app\n",
+            context=(".env", "main.go"),
+            ignored=(".env",),
+        ),
         Good("FROM node:22\nRUN --mount=type=bind,source=package.json,target=/app/package.json npm ci\n"),
         Good("FROM node:22\nRUN --mount=type=bind,source=.env.example,target=/app/.env npm test\n"),
     ),

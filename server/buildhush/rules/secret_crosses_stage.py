@@ -23,7 +23,7 @@ COPY --from=build /out /
 ```
 
 What to do: keep the secret out of the file where it is written first, or copy only the clean files, one by one. The
-quick fix leaves out a COPY of the file itself.
+quick fix leaves out a COPY of the file itself, or else removes the file in the RUN that writes it.
 
 What else: a cache that is exported with `--cache-to mode=max` holds the layers of all stages.
 

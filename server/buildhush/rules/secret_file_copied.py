@@ -22,7 +22,9 @@ that it stays out of the context. For git over SSH, `--mount=type=ssh` needs no 
 What else: the caller passes the file with `docker build --secret id=id_rsa,src=id_rsa`. A program that reads the file
 when the container runs must get it at that time.
 
-Not reported: public keys, certificates, examples (`.env.example`) and files that come from another stage.
+Not reported: public keys, certificates, examples (`.env.example`) and files that come from another stage. Only names
+are looked at: of the source, and of the destination where that is used for secrets alone. A `docker-config.json` that
+is copied to `.docker/config.json` mostly holds settings.
 """
 
 from __future__ import annotations
@@ -69,12 +71,14 @@ RULE = Rule(
             "RUN chmod 600 /root/.ssh/id_rsa && git clone git@example.com:acme/app.git\n",
             fixed="FROM alpine/git\n"
             "RUN --mount=type=secret,id=id_rsa,target=/root/.ssh/id_rsa git clone git@example.com:acme/app.git\n",
+            ignored=("id_rsa",),
         ),
         Bad(
             "FROM node:22\nWORKDIR /app\nCOPY .env .\nRUN ./setup --env-file .env\n",
             fixed="FROM node:22\n"
             "WORKDIR /app\n"
             "RUN --mount=type=secret,id=env,target=/app/.env ./setup --env-file .env\n",
+            ignored=(".env",),
         ),
         Good("FROM alpine\nCOPY id_rsa.pub /root/.ssh/authorized_keys\n"),
         Good("FROM node:22\nWORKDIR /app\nCOPY .env.example .env\nRUN npm test\n"),

@@ -59,8 +59,8 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 def _default(variable: SecretVariable) -> str:
     return (
-        f"Environment variable `{variable.name}` ({variable.source.reason}) has a value that anyone can guess: it "
-        "stays in the image, and every container has it unless another is passed"
+        f"Environment variable `{variable.name}` looks like a secret ({variable.source.reason}) that anyone can guess: "
+        "it stays in the image, and every container has it unless another is passed"
     )
 
 
@@ -96,6 +96,7 @@ RULE = Rule(
             'FROM alpine\nENV LANG=C DB_PASSWORD=hunter2hunter2 TZ=UTC\nCMD ["server"]\n',
             fixed='FROM alpine\nENV LANG=C TZ=UTC\nCMD ["server"]\n',
         ),
+        Bad("FROM mysql:8\nENV MYSQL_ROOT_PASSWORD=root\n", fixed="FROM mysql:8\n"),
         Good("FROM alpine\nENV SSL_CERT_KEY=/etc/ssl/server.key\nRUN ls $SSL_CERT_KEY\n"),
         Good("FROM ruby:3.4\nENV SECRET_KEY_BASE_DUMMY=1\nRUN rails assets:precompile\n"),
     ),

@@ -44,11 +44,17 @@ def check(facts: Facts) -> Iterator[Finding]:
     for problem in facts.mount_problems:
         yield Finding(
             place=problem.place,
-            message=problem.message.rstrip("."),
+            message=_message(problem),
             source=None,
             severity=Severity.INFORMATION,
             subject=problem,
         )
+
+
+def _message(problem: MountProblem) -> str:
+    """The problem, with who says so where the words are BuildKit's own."""
+    message = problem.message.rstrip(".")
+    return f"BuildKit refuses this mount: {message}" if problem.kind == "grammar" else message
 
 
 def fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:

@@ -16,9 +16,10 @@ RUN --mount=type=secret,id=mysecret cat /run/secrets/mysecret > /tmp/key && use 
 ```
 
 What to do: remove the file at the end of the same RUN, on every path on which the RUN succeeds. A RUN that fails
-commits no layer, so a removal that is skipped by a failure does no harm; one that is skipped and followed by
-`|| true` does. With a variable, quote it: `rm -f "$TEMP_FILE"`. A trap (`trap 'rm -f "$TEMP_FILE"' EXIT`) covers
-every way out of the script. Often no file is needed at all: mount the secret where the program reads it.
+commits no layer, so a removal that is skipped by a failure does no harm; one that is skipped and followed by `|| true`
+does. With a variable, quote it: `rm -f "$TEMP_FILE"`. A trap (`trap 'rm -f "$TEMP_FILE"' EXIT`) covers every way out of
+the script but `exec`, which puts another program in the shell's place. Often no file is needed at all: mount the secret
+where the program reads it.
 
 What else: an image that was built before still has the file; rotate the secret if others could pull it.
 
