@@ -94,6 +94,8 @@ def test_what_may_change_the_build_is_left_unless_asked_for(run: Run, folder: Pa
     assert outcome.status == 1
     assert (folder / "Dockerfile").read_text() == LEAKS["written"]
     assert "Dockerfile:2:76: left: Secret `mysecret` is written to `/app/s.txt`" in outcome.err
+    assert "1 of those left can be fixed with --unsafe" in outcome.err
+    assert "1 can be fixed with `buildhush fix --unsafe`." in run("check").out
     assert run("fix", "--unsafe").status == 0
     assert run("check").status == 0
 

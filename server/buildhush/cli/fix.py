@@ -24,7 +24,7 @@ from buildhush.cli import output, targets
 from buildhush.cli.analysis import Request, Target, records
 from buildhush.cli.companions import Callers
 from buildhush.cli.files import UnreadableError, UnwrittenError, decoded
-from buildhush.cli.formats.human import clean
+from buildhush.cli.formats.human import clean, needs_a_look
 from buildhush.cli.masking import hide, masked_line
 from buildhush.cli.records import FindingRecord, Results, stable, to_json
 from buildhush.cli.repairs import Passes, Repairs, Step
@@ -182,8 +182,9 @@ class _Run:
 
     def _left(self) -> tuple[FindingRecord, ...]:
         left: list[FindingRecord] = []
+        with_fixes = self.arguments.format == "human" and not self.arguments.unsafe
         for target, analysis in self.analyses.items():
-            left += records(self.repairs.analysis_of(target, analysis), target, with_fixes=False).findings
+            left += records(self.repairs.analysis_of(target, analysis), target, with_fixes=with_fixes).findings
         if self.callers is not None:
             left += self.callers.look(self.callers.files(), self.found.targets).findings
         return stable(Results(tuple(left), 0)).findings
@@ -215,6 +216,8 @@ class _Run:
         for finding in report.left:
             place = f"{finding.file}:{finding.range.line}:{finding.range.column}"
             yield f"{clean(place)}: left: {clean(finding.message)} [{finding.rule}]"
+        if hidden := sum(needs_a_look(finding) for finding in report.left):
+            yield f"{hidden} of those left can be fixed with --unsafe: the build may behave differently, so look at it"
         for shown, reason in report.not_fixed:
             yield f"not fixed: {clean(shown)}: {clean(reason)}"
         files = len({path for step in report.steps for path in step.texts})

@@ -60,7 +60,7 @@ def mount_instead_of_copy(facts: Facts, copied: CopiedSecret) -> Iterator[Fix]:
         Safety.UNSAFE,
         (*dropped, *reader_edits),
         lines=lines,
-        note="No RUN names the file; a program that reads it when the container runs must get it at that time",
+        note="No RUN is seen to read it; a program that reads it when the container runs must get it at that time",
     )
 
 

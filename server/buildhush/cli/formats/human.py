@@ -63,9 +63,18 @@ def summary(results: Results) -> str:
     ]
     where = len({finding.file for finding in results.findings})
     fixable = sum(any(fix.safety != "unsafe" for fix in finding.fixes) for finding in results.findings)
+    hidden = sum(needs_a_look(finding) for finding in results.findings)
     repair = f" {fixable} can be fixed with `buildhush fix`." if fixable else ""
+    if hidden:
+        also = f"{repair.rstrip('.')}, {hidden} more" if fixable else f" {hidden} can be fixed"
+        repair = f"{also} with `buildhush fix --unsafe`."
     found = f"Found {_count(len(results.findings), 'finding')} ({', '.join(by_severity)})"
     return f"{found} in {where} of {files}{silenced}.{repair}"
+
+
+def needs_a_look(finding: FindingRecord) -> bool:
+    """Whether it has fixes, and after each of them the build may behave differently."""
+    return bool(finding.fixes) and all(fix.safety == "unsafe" for fix in finding.fixes)
 
 
 def clean(text: str) -> str:
