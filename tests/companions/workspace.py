@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from buildhush.companions.build_contexts import BuildContexts
 from buildhush.companions.findings import CompanionFinding, CompanionFix, findings_for, findings_in, fixes_of
 from buildhush.companions.index import CallerIndex, read_file
 from buildhush.engine import Analysis, analyze
@@ -30,7 +31,8 @@ class Workspace:
 
     def analysis(self, path: str) -> Analysis | None:
         text = read_file(path)
-        return None if text is None else analyze(text, path=path)
+        context = BuildContexts(path, self.index.contexts_of(path))
+        return None if text is None else analyze(text, path=path, context=context)
 
     def findings(self, name: str) -> tuple[CompanionFinding, ...]:
         """What stands in a companion file, or in a Dockerfile because of its callers."""

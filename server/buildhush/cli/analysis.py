@@ -25,6 +25,7 @@ from buildhush.text.line_index import LineIndex
 from buildhush.text.spans import Span, apply
 
 if TYPE_CHECKING:
+    from buildhush.companions.build_contexts import ContextPlaces
     from buildhush.companions.context import BuildContext
 
 
@@ -35,13 +36,13 @@ NOT_ANALYSED = frozenset({"too-large", "not-text", "internal-error"})
 class Target(Struct, frozen=True):
     """A file to check. `path` is opened, `shown` is printed; `data` is the content when it came from standard input.
 
-    `contexts`: the folders that callers are known to build it with, absolute.
+    `contexts`: the folders that callers are known to build it with, None when nobody looked for callers.
     """
 
     path: str
     shown: str
     data: bytes | None = None
-    contexts: tuple[str, ...] = ()
+    contexts: ContextPlaces | None = None
 
 
 class Request(Struct, frozen=True):
@@ -117,9 +118,9 @@ def context_for(target: Target) -> Context | None:
     """The contexts that callers build a file with, or its own folder; none for standard input."""
     if target.data is not None:
         return None
-    from buildhush.companions.build_contexts import BuildContexts
+    from buildhush.companions.build_contexts import UNTOLD, BuildContexts
 
-    return BuildContexts(os.path.abspath(target.path), target.contexts, _listed)
+    return BuildContexts(os.path.abspath(target.path), target.contexts or UNTOLD, _listed)
 
 
 def _listed(folder: str, dockerfile: str | None) -> BuildContext:

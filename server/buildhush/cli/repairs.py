@@ -17,7 +17,7 @@ from buildhush.cli.analysis import Request, Target, configuration_for, lines_to_
 from buildhush.cli.companions import Callers
 from buildhush.cli.files import SourceText, UnreadableError, UnwrittenError, decoded, read_source, write_together
 from buildhush.cli.masking import Mask
-from buildhush.companions.build_contexts import BuildContexts
+from buildhush.companions.build_contexts import UNTOLD, BuildContexts
 from buildhush.companions.context import BuildContext, leads_outside, read_context
 from buildhush.companions.dockerignore import ignore_files
 from buildhush.companions.findings import CompanionFix
@@ -265,7 +265,7 @@ class Repairs:
             ]
             return read_context(folder, dockerfile, next((each for each in texts if each is not None), None))
 
-        return BuildContexts(os.path.abspath(target.path), target.contexts, listed)
+        return BuildContexts(os.path.abspath(target.path), target.contexts or UNTOLD, listed)
 
     def _carried(
         self, dockerfile: str, secrets: tuple[PassedSecret, ...], beside: Mapping[str, str]

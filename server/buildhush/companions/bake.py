@@ -23,10 +23,12 @@ from buildhush.companions.callers import (
     CallerKind,
     InlineDockerfile,
     LooseEnd,
+    NamedFolder,
     PassedArgument,
     PassedSecretUse,
     ReadText,
     Setting,
+    named_folder,
 )
 from buildhush.companions.hcl_reader import read_hcl
 from buildhush.companions.inline import inline_in_bake
@@ -171,6 +173,12 @@ class _Reader:
             values = body.get("secret")
             if isinstance(values, Sequence) and any(isinstance(item, Opaque) for item in values.items):
                 opaque = True
+        contexts: dict[str, NamedFolder] = {}
+        for _, body, _ in layers:
+            for pair in body.mapping("contexts").pairs:
+                written = self.filled(pair.value.text) if isinstance(pair.value, Scalar) else None
+                found = named_folder(pair.key.text, written, (self.folder,))
+                contexts.setdefault(found.name, found)
         taken_away = {argument_name for argument_name, argument in arguments.items() if argument is None}
         stage = next(((text, file) for _, body, file in layers if isinstance(text := body.get("target"), Scalar)), None)
         context = self.context(layers)
@@ -194,6 +202,7 @@ class _Reader:
             inline=inline if inline is not None and inline.content.text else None,
             inherited_args=tuple(each for each in inherited if each.name not in taken_away),
             inherited_secrets=tuple(each for each in secrets.values() if each.written_in is not None),
+            contexts=tuple(contexts.values()),
         )
 
     def merged(self, name: str) -> list[_Layer]:

@@ -6,7 +6,8 @@ Spans are 0-based code-point offsets of the file's text. No secret's value is ke
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from enum import Enum
 
 from msgspec import Struct
@@ -114,6 +115,28 @@ class InlineDockerfile(Struct, frozen=True):
         return self.content.text
 
 
+class NamedFolder(Struct, frozen=True):
+    """An additional build context. `folder`: absolute, None for what is no folder: an image, another target, a URL."""
+
+    name: str
+    folder: str | None
+
+
+_ELSEWHERE = ("docker-image:", "oci-layout:", "target:", "service:", "git@")
+
+
+def named_folder(name: str, written: str | None, folders: Iterable[str]) -> NamedFolder:
+    """The context `name` that stands for what is `written` (None: not known), in the first of the folders that has it.
+
+    A name is kept as BuildKit compares it: an image's, without its usual registry and tag.
+    """
+    name = name.strip().lower().removeprefix("docker.io/").removeprefix("library/").removesuffix(":latest")
+    if not written or "://" in written or written.startswith(_ELSEWHERE) or "$" in written or "{{" in written:
+        return NamedFolder(name, None)
+    paths = [os.path.normpath(os.path.join(folder, os.path.expanduser(written))) for folder in folders]
+    return NamedFolder(name, next((path for path in paths if os.path.isdir(path)), paths[0] if paths else None))
+
+
 class Caller(Struct, frozen=True):
     """One build that a file starts.
 
@@ -122,7 +145,8 @@ class Caller(Struct, frozen=True):
     `opaque`: it may pass more than what could be read. `site`: the reader's own values, for edits; an index drops it.
     `target_span`: where the target is written, with the quotes around it. `inline`: the Dockerfile when it is written
     in the file itself; `places` are none then. `inherited_args` and `inherited_secrets`: what it passes besides because
-    another file says so, one that it extends or lies upon; their spans are of `written_in`.
+    another file says so, one that it extends or lies upon; their spans are of `written_in`. `contexts`: what it calls
+    by a name besides its main context.
     """
 
     file: str
@@ -143,6 +167,7 @@ class Caller(Struct, frozen=True):
     inline: InlineDockerfile | None = None
     inherited_args: tuple[PassedArgument, ...] = ()
     inherited_secrets: tuple[PassedSecretUse, ...] = ()
+    contexts: tuple[NamedFolder, ...] = ()
 
     @property
     def dockerfile(self) -> str | None:

@@ -16,11 +16,13 @@ from buildhush.companions.callers import (
     BuildPlace,
     Caller,
     CallerKind,
+    NamedFolder,
     PassedArgument,
     PassedSecretUse,
     ReadText,
     Setting,
     ValueKind,
+    named_folder,
 )
 from buildhush.companions.delegates import Delegated, of_bake, of_compose, read_override
 from buildhush.companions.options import mode_of, provenance_of, secret_use, value_kind
@@ -187,6 +189,7 @@ def _caller(
     cache_mode: Setting | None = None
     provenance: Setting | None = None
     positional: list[str | None] = []
+    contexts: list[NamedFolder] = []
     opaque = False
     index = verb + 1
     while index < len(words):
@@ -242,6 +245,9 @@ def _caller(
             arguments.append(argument)
             spans.append((argument.name, words[first].span.start, end, words[first - 1].span.end))
             wanted.append(override.target)
+        elif option == "--build-context":
+            name, _, value = plain.partition("=")
+            contexts.append(named_folder(name, _known(value), folders or ()))
         elif option == "--target":
             found["target"] = _known(plain)
             target_span = content.source_span(Span(0, len(plain)))
@@ -256,6 +262,7 @@ def _caller(
     if program != "build":
         delegated = _delegated(words, verb, program, script, place, folders or (), files, positional, wanted)
         places, target, inherited = delegated.places, delegated.target, delegated.secrets
+        contexts += delegated.contexts
         opaque = opaque or not places
     return Caller(
         place.file,
@@ -274,6 +281,7 @@ def _caller(
         site,
         target_span,
         inherited_secrets=inherited,
+        contexts=tuple(contexts),
     )
 
 

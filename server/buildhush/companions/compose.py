@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
@@ -23,10 +23,12 @@ from buildhush.companions.callers import (
     CallerKind,
     InlineDockerfile,
     LooseEnd,
+    NamedFolder,
     PassedArgument,
     PassedSecretUse,
     ReadText,
     Setting,
+    named_folder,
 )
 from buildhush.companions.inline import inline_in_compose
 from buildhush.companions.options import mode_of, provenance_of, value_kind
@@ -151,6 +153,10 @@ class _Reader:
         target = next(
             ((layer, text) for layer, build in mappings if isinstance(text := build.get("target"), Scalar)), None
         )
+        contexts: dict[str, NamedFolder] = {}
+        for layer, build in mappings:
+            for each in _contexts(build, layer.source.folder):
+                contexts.setdefault(each.name, each)
         inline = self.inline(name, mappings)
         return Caller(
             self.own.path,
@@ -171,6 +177,7 @@ class _Reader:
             inline=inline if inline is not None and inline.content.text else None,
             inherited_args=tuple(inherited),
             inherited_secrets=tuple(each for each in secrets.values() if each.written_in is not None),
+            contexts=tuple(contexts.values()),
         )
 
     def layers(self, name: str) -> list[_Layer]:
@@ -413,6 +420,17 @@ def _arguments(build: Mapping, owner: str, written_in: str | None) -> list[Passe
                 PassedArgument(name, kind, variable, item_span, name_span, value_span, owner, item.shared, written_in)
             )
     return found
+
+
+def _contexts(build: Mapping, folder: str) -> Iterator[NamedFolder]:
+    """`additional_contexts`, a mapping or a list of `NAME=VALUE`."""
+    value = build.get("additional_contexts")
+    if isinstance(value, Mapping):
+        pairs = [(pair.key.text, pair.value.text if isinstance(pair.value, Scalar) else None) for pair in value.pairs]
+    else:
+        pairs = [(name, written) for each in scalars(value) for name, _, written in (each.text.partition("="),)]
+    for name, written in pairs:
+        yield named_folder(name, None if written is None else interpolated(written), (folder,))
 
 
 def _cache_mode(build: Mapping) -> Setting | None:

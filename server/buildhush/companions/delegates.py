@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from buildhush.companions.bake import BAKE_NAMES, is_bake_file, read_bake
-from buildhush.companions.callers import BuildPlace, Caller, PassedSecretUse, ReadText
+from buildhush.companions.callers import BuildPlace, Caller, NamedFolder, PassedSecretUse, ReadText
 from buildhush.companions.compose import COMPOSE_NAMES, read_compose
 
 _OVERRIDE = re.compile(r"(?P<target>[^.=]+)\.(?P<key>[^.=]+)(?:\.(?P<name>[^=]+))?=")
@@ -28,6 +28,7 @@ class Delegated(Struct, frozen=True):
     places: tuple[BuildPlace, ...]
     target: str | None
     secrets: tuple[PassedSecretUse, ...]
+    contexts: tuple[NamedFolder, ...] = ()
 
 
 class Override(Struct, frozen=True):
@@ -100,4 +101,5 @@ def _delegated(callers: list[Caller]) -> Delegated:
         if all(each.passes(secret.id) for each in callers)
     ]
     target = first.target if all(each.target == first.target for each in callers) else None
-    return Delegated(first.places, target, tuple(common))
+    contexts = tuple(each for each in first.contexts if all(each in other.contexts for other in callers))
+    return Delegated(first.places, target, tuple(common), contexts)

@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from msgspec import Struct
 from msgspec.structs import replace
 
-from buildhush.companions.build_contexts import BuildContexts, ignored_where
+from buildhush.companions.build_contexts import BuildContexts, ContextPlaces, ignored_where
 from buildhush.companions.callers import Caller, CallerKind, PassedArgument, PassedSecretUse, ValueKind
 from buildhush.companions.dockerignore import append_entries, ignore_files, matches_source, read_rules
 from buildhush.companions.index import CallerIndex, LinkedCaller
@@ -269,9 +269,9 @@ def _analysis(
     if inline is None:
         return analysis_of(link.dockerfile)
     known = index.inline_analyses.get(inline.path)
-    roots = () if link.context is None or not index.may_list(link.context) else (link.context,)
+    places = index.contexts_of_caller(link)
     if not isinstance(known, Analysis) or known.text != inline.text or known.settings != settings or _is_old(known):
-        context = BuildContexts(inline.path, roots) if roots else None
+        context = BuildContexts(inline.path, places) if places.roots else None
         known = analyze(inline.text, path=inline.path, context=context, settings=settings)
         index.inline_analyses[inline.path] = known
     return known
@@ -609,7 +609,7 @@ def _line_edits(index: CallerIndex, link: LinkedCaller, analysis: Analysis, fix:
     """The entries of a fix for the ignore files of the contexts that the Dockerfile is built with."""
     if analysis.context is None and link.context is None:
         return ()
-    context = analysis.context or BuildContexts(link.dockerfile, (link.context or "",))
+    context = analysis.context or BuildContexts(link.dockerfile, ContextPlaces((link.context or "",)))
     wanted = ignored_where(context, link.dockerfile, fix.lines) or {}
     found = ((path, append_entries(index.text_of(path) or "", paths)) for path, paths in wanted.items())
     return tuple(FileEdits(path, edits, fix.title) for path, edits in found if edits)

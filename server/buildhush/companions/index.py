@@ -8,7 +8,7 @@ are not followed, folders of other people's code are not entered, and both the w
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from buildhush.companions.build_contexts import UNTOLD, Additional, ContextPlaces
 from buildhush.companions.callers import BuildPlace, Caller, CallerFile, ReadText
 from buildhush.companions.gitignore import Ignores
 from buildhush.companions.readers import kind_of, read_caller_file
@@ -74,7 +75,7 @@ class CallerIndex:
         """By path: the companion files of which a caller may mean it."""
         self._readers: dict[str, set[str]] = {}
         """By path: the companion files that are read together with it, there or not."""
-        self._contexts: dict[str, tuple[int, tuple[str, ...]]] = {}
+        self._contexts: dict[str, tuple[int, ContextPlaces]] = {}
         """By Dockerfile: its contexts, and in which version of the index."""
         self.inline_analyses: dict[str, object] = {}
         """By path of a Dockerfile inside a caller's file. The findings fill it, and look whether it is current."""
@@ -220,17 +221,35 @@ class CallerIndex:
         files = sorted(self._builders.get(key, ()))
         return tuple(link for path in files for link in self._links[path] if _key(link.dockerfile) == key)
 
-    def contexts_of(self, dockerfile: str) -> tuple[str, ...]:
-        """The folders of the workspace that callers build a Dockerfile with; () when none of them tells.
+    def contexts_of(self, dockerfile: str) -> ContextPlaces:
+        """The folders of the workspace that callers build a Dockerfile with.
 
         A folder outside the workspace is none of ours to list, whoever names it.
         """
-        version, known = self._contexts.get(dockerfile, (-1, ()))
+        version, known = self._contexts.get(dockerfile, (-1, UNTOLD))
         if version != self.version:
-            folders = dict.fromkeys(link.context for link in self.callers_of(dockerfile))
-            known = tuple(folder for folder in folders if folder is not None and self.may_list(folder))
+            known = self._places(self.callers_of(dockerfile))
             self._contexts[dockerfile] = self.version, known
         return known
+
+    def contexts_of_caller(self, link: LinkedCaller) -> ContextPlaces:
+        """The folders of the workspace that one caller builds with."""
+        return self._places((link,))
+
+    def _places(self, links: tuple[LinkedCaller, ...]) -> ContextPlaces:
+        roots = dict.fromkeys(link.context for link in links if link.context is not None)
+        named: dict[str, dict[str, None]] = {}
+        count: Counter[str] = Counter()
+        for link in links:
+            for each in {each.name: each for each in link.caller.contexts}.values():
+                count[each.name] += 1
+                folders = named.setdefault(each.name, {})
+                if each.folder is not None and self.may_list(each.folder):
+                    folders[each.folder] = None
+        return ContextPlaces(
+            tuple(filter(self.may_list, roots)),
+            tuple(Additional(name, tuple(folders), count[name] == len(links)) for name, folders in named.items()),
+        )
 
     def may_list(self, folder: str) -> bool:
         """Whether a folder is there and in the workspace, also behind links."""

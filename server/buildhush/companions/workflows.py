@@ -16,11 +16,13 @@ from buildhush.companions.callers import (
     Caller,
     CallerFile,
     CallerKind,
+    NamedFolder,
     PassedArgument,
     PassedSecretUse,
     ReadText,
     Setting,
     ValueKind,
+    named_folder,
 )
 from buildhush.companions.commands import ScriptPlace, build_callers
 from buildhush.companions.delegates import of_bake, read_override
@@ -137,6 +139,7 @@ def _action(path: str, root: str, key: tuple[str, ...], step: Mapping) -> Caller
         any(isinstance(inputs.get(each), Scalar) and _opaque(inputs, each) for each in ("secrets", "build-args")),
         (step, inputs),
         target_span=target.span if isinstance(target, Scalar) else None,
+        contexts=tuple(_contexts(root, inputs)),
     )
 
 
@@ -176,6 +179,7 @@ def _bake_action(path: str, root: str, key: tuple[str, ...], step: Mapping, read
         opaque=opaque or not delegated.places,
         site=(step, inputs),
         inherited_secrets=delegated.secrets,
+        contexts=delegated.contexts,
     )
 
 
@@ -209,6 +213,13 @@ def _places(root: str, inputs: Mapping) -> tuple[BuildPlace, ...]:
     # With a context that is no folder of the workspace, the file is relative to the context.
     base = folder if context is None or context.startswith("{{") else root
     return (BuildPlace(os.path.normpath(os.path.join(base, file)), folder),)
+
+
+def _contexts(root: str, inputs: Mapping) -> Iterator[NamedFolder]:
+    for match in _LINE.finditer(inputs.text("build-contexts") or ""):
+        name, equals, written = match.group().strip().strip("\"'").partition("=")
+        if equals:
+            yield named_folder(name, written, (root,))
 
 
 def _arguments(inputs: Mapping, owner: str) -> Iterator[PassedArgument]:

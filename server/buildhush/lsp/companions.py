@@ -38,6 +38,7 @@ from buildhush.rules.api import PassedSecret, Safety, Severity
 from buildhush.text.spans import Span
 
 if TYPE_CHECKING:
+    from buildhush.companions.build_contexts import ContextPlaces
     from buildhush.engine import Analysis
     from buildhush.lsp.server import BuildhushServer
 
@@ -66,7 +67,7 @@ class Companions:
         self._dirty: dict[str, float] = {}
         self._pending: list[str] = []
         self._published: set[str] = set()
-        self._analyses: dict[str, tuple[tuple[int, int, tuple[str, ...]], Analysis]] = {}
+        self._analyses: dict[str, tuple[tuple[int, int, ContextPlaces], Analysis]] = {}
         self._token: str | None = None
 
     # Being told.

@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from pygls import uris
 
-from buildhush.companions.build_contexts import BuildContexts, own_ignore_file
+from buildhush.companions.build_contexts import UNTOLD, BuildContexts, ContextPlaces, own_ignore_file
 from buildhush.companions.dockerignore import ignore_files
 from buildhush.config import (
     FILE_NAME,
@@ -102,10 +102,10 @@ class Configuration:
         """The build contexts of a document: those of its callers, or its folder; None for a buffer without one."""
         if document.path is None:
             return None
-        roots = self._roots(document.path)
+        places = self._places(document.path)
         known = self._contexts.get(document.path)
-        if known is None or known.roots != roots:
-            known = self._contexts[document.path] = BuildContexts(document.path, roots, self._listings.listed)
+        if known is None or known.places != places:
+            known = self._contexts[document.path] = BuildContexts(document.path, places, self._listings.listed)
         known.list_again()
         return known
 
@@ -114,11 +114,11 @@ class Configuration:
         analysis = document.current_analysis
         if analysis is None or document.path is None or not isinstance(analysis.context, BuildContexts):
             return False
-        return analysis.context.roots != self._roots(document.path)
+        return analysis.context.places != self._places(document.path)
 
-    def _roots(self, path: str) -> tuple[str, ...]:
+    def _places(self, path: str) -> ContextPlaces:
         companions = self._server.companions
-        return () if companions is None else companions.index.contexts_of(path)
+        return UNTOLD if companions is None else companions.index.contexts_of(path)
 
     def _open_text(self, path: str) -> str | None:
         document = self._server.documents.get(uris.from_fs_path(path) or "")
