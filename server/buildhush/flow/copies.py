@@ -118,6 +118,7 @@ def _copy_context(
         verdict = classify_file(display(source))
         place = Place(node, word.span)
         through: tuple[str, ...] = ()
+        is_folder = verdict.kind == "folder of secrets"
         if verdict.secret and not (context is not None and context.exists(source) is False):
             names = [source]
             certainty = Certainty.CERTAIN if verdict.certain else Certainty.LIKELY
@@ -135,6 +136,7 @@ def _copy_context(
                 target_verdict = classify_file(display(destination)) if not several else None
                 if len(node.sources) == 1 and not is_listed and _is_same_folder(source, destination):
                     target_verdict = classify_file(display(destination).rstrip("/"))
+                    is_folder = True
                 elif target_verdict is None or target_verdict.kind in _NOT_BY_DESTINATION:
                     continue
                 if verdict.kind != "nothing" or not target_verdict.secret:
@@ -152,8 +154,12 @@ def _copy_context(
             )
             for path in names
         ]
+        is_folder = is_folder and not through
+        if is_folder:
+            # A folder hands on its content, not itself.
+            targets = [view.resolved(destination)]
         for target in targets:
-            files[target] = StageFile(target, (origin,), (hop,), of_context=True)
+            files[target] = StageFile(target, (origin,), (hop,), is_folder, of_context=True)
         copied.append(
             CopiedSecret(
                 node,
@@ -169,6 +175,7 @@ def _copy_context(
                 (hop,),
                 name,
                 from_where,
+                is_folder,
             )
         )
     writes = _heredoc_writes(scene, node, stage, view, destination, files)

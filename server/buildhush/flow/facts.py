@@ -221,6 +221,7 @@ class CopiedSecret(Struct, frozen=True, gc=False):
     the source names the file itself). `readers`: RUNs of the stage (or a child) that name the destination.
     `destination`: absolute path of the file in the image, None when unknown. `context`: the name of the additional
     context that it is in, "" for the main one; `context_place`: its folder as seen from the Dockerfile's, "" for that.
+    `is_folder`: the source is a folder of secrets itself (`.ssh`), which no secret mount can hold.
     """
 
     node: Copy
@@ -236,6 +237,7 @@ class CopiedSecret(Struct, frozen=True, gc=False):
     trail: tuple[Hop, ...]
     context: str = ""
     context_place: str = ""
+    is_folder: bool = False
 
 
 class BoundSecret(Struct, frozen=True, gc=False):

@@ -45,6 +45,9 @@ def mount_instead_of_copy(facts: Facts, copied: CopiedSecret) -> Iterator[Fix]:
     if moved is None:
         return
     reader_edits, mounted, safety = moved
+    if mounted and copied.is_folder:
+        # A secret is one file: which of the folder's the RUN reads is not known.
+        return
     lines = _ignore_lines(facts, copied)
     if mounted:
         yield Fix(

@@ -43,9 +43,10 @@ def check(facts: Facts) -> Iterator[Finding]:
     for copied in facts.copied_secrets:
         if copied.removal is not None or copied.through:
             continue
+        what = "folder" if copied.is_folder else "file"
         yield finding_of_one(
             copied,
-            f"Secret file `{copied.path}`{of_context(copied)} ({copied.source.reason}) is copied into the image and "
+            f"Secret {what} `{copied.path}`{of_context(copied)} ({copied.source.reason}) is copied into the image and "
             f"{stays(copied.sinks, stage_name(copied.stage))}",
         )
 
