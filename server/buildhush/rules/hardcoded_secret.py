@@ -117,8 +117,11 @@ def fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:
 
 
 def _variable(kind: str) -> str:
-    """A variable's name for the kind of a literal; "" for one that the shell puts none in for."""
-    if kind in ("private key", "secure string of PowerShell"):
+    """A variable's name for the kind of a literal; "" where none is to stand.
+
+    The shell puts none in for a private key or in PowerShell; debconf keeps what it is given in a file of the layer.
+    """
+    if kind in ("private key", "secure string of PowerShell", "debconf password"):
         return ""
     if kind == "password of curl":
         return "CURL_PASSWORD"
