@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,14 +46,14 @@ class Wire:
         while self.server.protocol.idle():
             pass
 
-    def open(self, text: str) -> None:
-        item = {"uri": URI, "languageId": "dockerfile", "version": 1, "text": text}
+    def open(self, text: str, uri: str = URI) -> None:
+        item = {"uri": uri, "languageId": "dockerfile", "version": 1, "text": text}
         self.receive("textDocument/didOpen", {"textDocument": item})
 
-    def type(self, version: int, line: int, text: str) -> None:
+    def type(self, version: int, line: int, text: str, uri: str = URI) -> None:
         here = {"line": line, "character": 0}
         change = {"range": {"start": here, "end": here}, "text": text}
-        document = {"uri": URI, "version": version}
+        document = {"uri": uri, "version": version}
         self.receive("textDocument/didChange", {"textDocument": document, "contentChanges": [change]})
 
     def published(self) -> list[dict[str, Any]]:
@@ -108,6 +111,40 @@ def test_an_edit_leaves_nothing_for_the_garbage_collector(wire: Wire) -> None:
         wire.type(version, 2, "RUN echo $TOKEN_0 | tee /srv/x && if true; then cat /srv/x; fi\n")
         wire.rest()
     assert gc.collect() <= 10
+
+
+def test_no_keystroke_reads_settings_or_lists_the_build_context(
+    wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files around are looked at when the diagnostics are out, and what has changed there is said then."""
+    dockerfile = tmp_path / "Dockerfile"
+    wire.open("FROM alpine\nCOPY . .\nRUN true\n", uri=dockerfile.as_uri())
+    wire.rest()
+    assert wire.published()[-1]["diagnostics"] == []
+    (tmp_path / "id_rsa").touch()
+    (tmp_path / ".buildhush.toml").write_text("[severity]\ncontext-copies-secret = 'hint'\n")
+    looked: list[str] = []
+    monkeypatch.setattr(os, "scandir", _noted(looked, os.scandir))
+    monkeypatch.setattr(os, "stat", _noted(looked, os.stat))  # Not `lstat`: a COPY asks whether its source is there.
+    now = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: now() + 60)
+    before = len(wire.published())
+    wire.type(2, 2, "#\n", uri=dockerfile.as_uri())
+    wire.server.protocol.idle()
+    assert [each["diagnostics"] for each in wire.published()[before:]] == [[]]
+    assert looked == []
+    wire.rest()
+    assert looked
+    (found,) = wire.published()[-1]["diagnostics"]
+    assert (found["code"], found["severity"]) == ("context-copies-secret", 4)
+
+
+def _noted(looked: list[str], call: Callable[..., Any]) -> Callable[..., Any]:
+    def noted(path: Any, *rest: Any, **options: Any) -> Any:
+        looked.append(str(path))
+        return call(path, *rest, **options)
+
+    return noted
 
 
 BEFORE_THE_REPLY = """

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 from msgspec import Struct
-from msgspec.structs import replace
 from pygls import uris
 
 from buildhush.companions.build_contexts import UNTOLD, BuildContexts, ContextPlaces, own_ignore_file
@@ -62,6 +61,8 @@ class Configuration:
         self._server = server
         self._folders = _folders(initialize)
         self._files: dict[Path, _Known] = {}
+        self._doubted: set[Path] = set()
+        """Folders of which one has to look at the files again before their settings are used."""
         self._settings: dict[str, tuple[tuple[int, str | None, int], Settings]] = {}
         self._contexts: dict[str, BuildContexts] = {}
         self._listings = _Listings(self._open_text)
@@ -78,7 +79,7 @@ class Configuration:
 
     def settings(self, document: Document) -> Settings:
         """What holds for a document."""
-        file = self._for_folder(Path(document.path).parent) if document.path else _NO_FILE
+        file = self._for_folder(document.folder) if document.folder is not None else _NO_FILE
         editor = self._editor_for(document.path)
         key = (id(file), document.path, id(editor))
         known = self._settings.get(document.uri)
@@ -91,6 +92,8 @@ class Configuration:
         return settings
 
     def _editor_for(self, path: str | None) -> Override | None:
+        if not self._editor_by_folder:
+            return self._editor
         folders = [
             folder for folder in self._editor_by_folder if path is not None and Path(path).is_relative_to(folder)
         ]
@@ -108,6 +111,19 @@ class Configuration:
             known = self._contexts[document.path] = BuildContexts(document.path, places, self._listings.listed)
         known.list_again()
         return known
+
+    def look_again(self) -> None:
+        """See, once in a while, whether the files around the documents have changed; then all is computed anew.
+
+        Called between messages: no keystroke waits for the file system.
+        """
+        now = time.monotonic()
+        changed = False
+        for folder, known in list(self._files.items()):
+            if now > known.look_at:
+                changed = self._read(folder) is not known.configuration or changed
+        if self._listings.look_again() or changed:
+            self._server.analyse_again()
 
     def has_other_context(self, document: Document) -> bool:
         """Whether callers build a document with other contexts than its analysis was made with."""
@@ -164,7 +180,7 @@ class Configuration:
 
     def files_changed(self, params: Any) -> None:
         """`workspace/didChangeWatchedFiles`: read the configuration again."""
-        self._files = {folder: replace(known, good_until=0.0) for folder, known in self._files.items()}
+        self._doubted = set(self._files)
         self._contexts.clear()
         self._listings = _Listings(self._open_text)
         self._server.analyse_again()
@@ -251,8 +267,11 @@ class Configuration:
 
     def _for_folder(self, folder: Path) -> FileConfiguration:
         known = self._files.get(folder)
-        if known is not None and time.monotonic() < known.good_until:
-            return known.configuration
+        return known.configuration if known is not None and folder not in self._doubted else self._read(folder)
+
+    def _read(self, folder: Path) -> FileConfiguration:
+        known = self._files.get(folder)
+        self._doubted.discard(folder)
         texts: list[tuple[Path, str]] = []
         try:
             configuration = load_config(folder, partial(_read_and_note, texts))
@@ -264,10 +283,10 @@ class Configuration:
                 configuration = known.configuration  # The same object, so that nothing is computed anew.
             self._mended(folder, texts)
             self._missed(known.configuration.file if known is not None else None, configuration.file)
-        self._files[folder] = _Known(configuration, texts, self._believed_until())
+        self._files[folder] = _Known(configuration, texts, self._next_look())
         return configuration
 
-    def _believed_until(self) -> float:
+    def _next_look(self) -> float:
         # A client that watches files tells of every change; with any other one has to look.
         return float("inf") if self._server.client.watch_registration else time.monotonic() + LOOK_AGAIN_AFTER
 
@@ -312,7 +331,7 @@ class Configuration:
 
 
 class _Listings:
-    """The listings of build contexts, each shared by all Dockerfiles with the same ignore rules, refreshed at times.
+    """The listings of build contexts, each shared by all Dockerfiles with the same ignore rules.
 
     `open_text` gives the text of a file that is open in the editor, which counts instead of the one on the disk.
     """
@@ -320,32 +339,45 @@ class _Listings:
     def __init__(self, open_text: Callable[[str], str | None]) -> None:
         self._open_text = open_text
         self._known: dict[tuple[str, str | None], tuple[BuildContext, str | None, float]] = {}
+        self._with_own_rules: dict[str, str | None] = {}
 
     def listed(self, folder: str, dockerfile: str | None) -> BuildContext:
-        """As `read_context`."""
-        from buildhush.companions.context import read_context
-
+        """As `read_context`; the listing that is known, as long as the text of an open ignore file is the same."""
         if dockerfile is not None and self._open_text(ignore_files(dockerfile, folder)[0]) is None:
-            dockerfile = own_ignore_file(dockerfile)
+            if dockerfile not in self._with_own_rules:
+                self._with_own_rules[dockerfile] = own_ignore_file(dockerfile)
+            dockerfile = self._with_own_rules[dockerfile]
         text = self._open_text(ignore_files(dockerfile, folder)[0])
-        listing, listed_with, look_again_at = self._known.get((folder, dockerfile), (None, None, 0.0))
-        now = time.monotonic()
-        if listing is not None and listed_with == text and now <= look_again_at:
-            return listing
+        listing, listed_with, _ = self._known.get((folder, dockerfile), (None, None, 0.0))
         if listing is None or listed_with != text:
+            from buildhush.companions.context import read_context
+
             listing = read_context(folder, dockerfile, text)
-        else:
-            listing = listing.refreshed()
-        self._known[folder, dockerfile] = listing, text, now + LIST_AGAIN_AFTER
+            self._known[folder, dockerfile] = listing, text, time.monotonic() + LIST_AGAIN_AFTER
         return listing
+
+    def look_again(self) -> bool:
+        """See whether the folders have changed, those that were not looked at for a while; whether one has."""
+        now = time.monotonic()
+        waiting = [(key, known) for key, known in self._known.items() if now > known[2]]
+        if not waiting:
+            return False
+        rules = {dockerfile: own_ignore_file(dockerfile) for dockerfile in self._with_own_rules}
+        changed = rules != self._with_own_rules
+        self._with_own_rules = rules
+        for key, (listing, text, _) in waiting:
+            newer = listing.refreshed()
+            changed = changed or newer != listing
+            self._known[key] = newer, text, time.monotonic() + LIST_AGAIN_AFTER
+        return changed
 
 
 class _Known(Struct, frozen=True):
-    """A configuration, the files that it was read from, and until when it is believed without a look at them."""
+    """A configuration, the files that it was read from, and when to look at them again (`time.monotonic`)."""
 
     configuration: FileConfiguration
     texts: list[tuple[Path, str]]
-    good_until: float
+    look_at: float
 
 
 def _read_and_note(texts: list[tuple[Path, str]], path: Path) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -35,6 +36,7 @@ class Document:
         self.version = version
         self.text = _without_lone_surrogates(text)
         self.path = path_of(uri)
+        self.folder = Path(self.path).parent if self.path else None
         self.is_dockerfile = _is_dockerfile(uri, language)
         self.changes = 0
         self.notes: dict[str, Any] = {}

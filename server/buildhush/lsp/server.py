@@ -283,7 +283,10 @@ class BuildhushServer(LanguageServer):
             if not self.protocol.initialized:
                 return False
             self._warm_up()
-            return self.with_companions().step() if self.client_is_ready else False
+            if not self.client_is_ready:
+                return False
+            self.configuration.look_again()
+            return bool(self._unpublished) or self.with_companions().step()
         for uri in list(self._unpublished):
             self._publish(uri)
         return True
