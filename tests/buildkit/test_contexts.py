@@ -86,6 +86,21 @@ CASES = {
         {"deploy/compose.yaml": COMPOSE % "assets: service:other"},
         False,
     ),
+    "compose: an included file of another name": (
+        FROM_NAMED,
+        {"deploy/compose.yaml": "include: [parts.yaml]\n", "deploy/parts.yaml": COMPOSE % "assets: ../lib"},
+        True,
+    ),
+    "compose: an included file with another project directory": (
+        COPIES,
+        {
+            "compose.yaml": "include:\n  - {path: deploy/docker-compose.yaml, project_directory: deploy/x}\n",
+            "deploy/x/a.txt": "a",
+            "deploy/docker-compose.yaml": COMPOSE.replace("../other", "../../other").replace(": ..\n", ": ../..\n")
+            % "assets: ../../lib",
+        },
+        True,
+    ),
     "bake": (FROM_NAMED, {"docker-bake.hcl": BAKE % "lib"}, True),
     "bake: a target for a stage": (STAGE, {"docker-bake.hcl": BAKE % "target:other"}, False),
     "the stage itself": (STAGE, {"docker-bake.hcl": BAKE.replace('  contexts = { assets = "%s" }\n', "")}, True),
@@ -105,7 +120,7 @@ def test_what_is_said_of_a_context_is_what_a_build_does(
     dockerfile: str, files: dict[str, str], leaks: bool, runner: CallerRunner, tmp_path: Path
 ) -> None:
     workspace = Workspace(tmp_path, {**KEY, **files, "docker/Dockerfile": dockerfile})
-    (caller,) = (name for name in files if workspace.index.file(str(tmp_path / name)) is not None)
+    caller = next(name for name in files if workspace.index.file(str(tmp_path / name)) is not None)
     built = runner.run(tmp_path / caller, tmp_path, {})
     assert built.succeeded, built.log[-3000:]
     assert built.holds(CANARY) is leaks

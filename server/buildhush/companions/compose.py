@@ -30,6 +30,7 @@ from buildhush.companions.callers import (
     Setting,
     named_folder,
 )
+from buildhush.companions.compose_includes import Include, includes_of
 from buildhush.companions.inline import inline_in_compose
 from buildhush.companions.options import mode_of, provenance_of, value_kind
 from buildhush.companions.values import Mapping, Null, Opaque, Pair, Scalar, Sequence, Value, scalars
@@ -58,6 +59,7 @@ def read_compose(path: str, text: str, read_text: ReadText) -> CallerFile:
         return CallerFile(path, text, problems=parsed.problems)
     reader = _Reader(_Source(path, root), read_text)
     callers = [caller for pair in root.mapping("services").pairs if (caller := reader.caller(pair)) is not None]
+    callers += reader.included()
     loose_ends = tuple(reader.loose_ends[span] for span in sorted(reader.loose_ends))
     return CallerFile(path, text, tuple(callers), tuple(_defined(root)), reader.reads, parsed.problems, loose_ends)
 
@@ -90,14 +92,16 @@ def _defined(root: Mapping) -> list[PassedSecretUse]:
 
 
 class _Source(Struct, frozen=True):
-    """One compose file of those that say something about a service."""
+    """One compose file of those that say something about a service. `project_directory`: as an `include` has it."""
 
     path: str
     root: Mapping
+    project_directory: str | None = None
 
     @property
     def folder(self) -> str:
-        return os.path.dirname(self.path)
+        """What the paths in it are relative to."""
+        return self.project_directory or os.path.dirname(self.path)
 
     def service(self, name: str) -> Mapping:
         return self.root.mapping("services").mapping(name)
@@ -119,6 +123,7 @@ class _Reader:
         self.defined: dict[str, dict[str, PassedSecretUse]] = {}
         self.loose_ends: dict[Span, LooseEnd] = {}
         self.circled: set[tuple[str, str]] = set()
+        self.taken_in: set[tuple[str, str]] = set()
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -178,6 +183,77 @@ class _Reader:
             inherited_args=tuple(inherited),
             inherited_secrets=tuple(each for each in secrets.values() if each.written_in is not None),
             contexts=tuple(contexts.values()),
+        )
+
+    def included(self) -> Iterator[Caller]:
+        """The builds of files that `include` takes in, which nothing else tells of: they have a name that is none of
+        compose's, or another project directory. Where they are written they can't be edited from here."""
+        for entry in includes_of(self.own.root):
+            yield from self.taken_from(entry, self.own.folder, entry.span, (self.own.path,))
+
+    def taken_from(self, entry: Include, folder: str, span: Span, above: tuple[str, ...]) -> Iterator[Caller]:
+        """`folder`: what the entry is relative to; `span`: of this file's entry; `above`: the files that lead here."""
+        written = [interpolated(path) for path in entry.paths]
+        known = [path for path in written if path is not None]
+        inner = interpolated(entry.project_directory or "")
+        if len(known) < len(written) or inner is None or len(self.sources) >= _MOST_FILES:
+            return
+        paths = [os.path.normpath(os.path.join(folder, path)) for path in known]
+        inner = os.path.normpath(os.path.join(folder, inner)) if inner else os.path.dirname(paths[0])
+        sources = []
+        for path in paths:
+            if path in above:
+                if path == min(filter(is_compose_file, above), default=path) == self.own.path:
+                    self.loose_ends.setdefault(span, LooseEnd(span, "This file includes itself in a circle"))
+                return
+            source = self.source(path)
+            if source is None:
+                if len(above) == 1:
+                    shown = os.path.relpath(path, self.own.folder).replace(os.sep, "/")
+                    self.loose_ends.setdefault(span, LooseEnd(span, f"There is no file {shown}, or it can't be read"))
+                return
+            sources.append(_Source(path, source.root, inner))
+        if (paths[0], inner) in self.taken_in:
+            return
+        self.taken_in.add((paths[0], inner))
+        tells_itself = is_compose_file(paths[0]) and inner == os.path.dirname(paths[0]) and len(paths) == 1
+        names = dict.fromkeys(pair.key.text for each in sources for pair in each.root.mapping("services").pairs)
+        for name in names if not tells_itself else ():
+            caller = self.of_included(name, list(reversed(sources)), span)
+            if caller is not None:
+                yield caller
+        for source in sources:
+            for nested in includes_of(source.root):
+                yield from self.taken_from(nested, inner, span, (*above, source.path))
+
+    def of_included(self, name: str, sources: list[_Source], span: Span) -> Caller | None:
+        layers = [layer for each in sources for layer in self.extended(each, name) if layer.build is not None]
+        builds = [(layer, layer.build) for layer in layers if layer.build is not None]
+        mappings = [(layer, build) for layer, build in builds if isinstance(build, Mapping)]
+        if not builds or any(build.get("dockerfile_inline") is not None for _, build in mappings):
+            return None
+        target = next((text for _, build in mappings if (text := build.text("target"))), None)
+        defined = {each: use for source in reversed(sources) for each, use in self.defined_in(source).items()}
+        secrets = [
+            each for layer, build in mappings for each in _secrets(build, layer.owner, layer.source.path, defined)
+        ]
+        return Caller(
+            self.own.path,
+            CallerKind.COMPOSE,
+            ("include", sources[-1].path, name),
+            f"service `{name}`",
+            span,
+            self.places(layers, sources[0].folder),
+            None if target is None else interpolated(target),
+            opaque=True,
+            inherited_secrets=tuple(secrets),
+            contexts=tuple(
+                {
+                    each.name: each
+                    for layer, build in reversed(mappings)
+                    for each in _contexts(build, layer.source.folder)
+                }.values()
+            ),
         )
 
     def layers(self, name: str) -> list[_Layer]:
@@ -280,8 +356,8 @@ class _Reader:
                 return None
         return None
 
-    def context(self, builds: Iterable[tuple[_Layer, Value]]) -> str | None:
-        """The folder of the build context; None when it is none of this machine."""
+    def context(self, builds: Iterable[tuple[_Layer, Value]], folder: str | None = None) -> str | None:
+        """The folder of the build context; None when it is none of this machine. `folder`: where none is named."""
         for layer, build in builds:
             text = build.text if isinstance(build, Scalar) else None
             if isinstance(build, Mapping):
@@ -291,11 +367,11 @@ class _Reader:
                 if folder is None or "://" in folder or folder.startswith(("git@", "service:")):
                     return None
                 return os.path.normpath(os.path.join(layer.source.folder, os.path.expanduser(folder)))
-        return self.own.folder
+        return folder or self.own.folder
 
-    def places(self, layers: list[_Layer]) -> tuple[BuildPlace, ...]:
+    def places(self, layers: list[_Layer], folder: str | None = None) -> tuple[BuildPlace, ...]:
         builds = [(layer, layer.build) for layer in layers if layer.build is not None]
-        root = self.context(builds)
+        root = self.context(builds, folder)
         named = (build.text("dockerfile") for _, build in builds if isinstance(build, Mapping))
         file = interpolated(next((text for text in named if text), "Dockerfile"))
         if root is None or file is None or not builds:
