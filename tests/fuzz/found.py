@@ -45,6 +45,26 @@ FOUND: dict[str, dict[str, bytes]] = {
             b"podman build ---build-arg NPM_TOKENt other other/\n"
         ),
     },
+    "workspace": {
+        "an argument went out of a file that a broken one takes it from": (
+            b"\x1dbservices:\n  web:\n    extends: {file: common.yml, service: base}\n    build: {: {context: web}\n"
+            b"  api:\n    extendsextends: {file: \xe2\x80\xa8cservices:\n  web:\n    volumes:\n      - .:/app\n"
+            b"\x1daFROM nodease}\n    build: {context: api}\n"
+            b"\x1ddservices:\n  base:\n    build:\n      args: [NPM_TOKEN]\n"
+        ),
+        "the same with the fix of the Dockerfile": (
+            b"\x1dbservices:\n  web:\n    extends: {file: common.yml, service: base}\n    build: {context: web>-\n}\n"
+            b"  api:\n  NPM_TOKEN\nRUN npm ci --token=$NPM_TOKEN\nbase}\n    build:  push\njobs:\n  build:\n"
+            b"    runs-on: ubuntu-latest\n    steps:\n      - uses: docker/api}\n"
+            b"\x1ddservices:\n  base:\n    build:\n      args: [NPM_TOKEN]\n"
+        ),
+        "a fix that was said to be of a file that it could not edit": (
+            b"\x1dbx-args: &args\n  NODE_ENV: production\n  NPM_TOKEN: ${NPM_TOKEN}\n\nservices:\n  web:\n    build:\n"
+            b"      context: .\n      args: *args\n   worker:\n    build:\n      contex: .\n      args:\n"
+            b"        <<: *args\n        ROLE:OKEN }} \\\n            -t app .\n\x1daFROM node:22\nARG NPM_TOKEN\n"
+            b"RUN npm ci --token=$FR\r\nnode:22\nARG NPM_TOKEN\nRUN npm ci --to=$NPM_TOKEN\n"
+        ),
+    },
     "config": {
         "a pattern with a range that runs backwards": b'exclude = ["vendor/ignore", "!o[oercyim-a]"]\n',
     },

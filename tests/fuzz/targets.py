@@ -14,6 +14,9 @@ from tests.dockerfile.describing import check_tree
 from tests.fuzz.choices import byte_choices
 from tests.fuzz.incremental import check_session
 from tests.fuzz.material import COMMANDS, MOUNTS, TESTS, seed_texts
+from tests.fuzz.workspaces import WORDS as WORKSPACE_WORDS
+from tests.fuzz.workspaces import check_workspace
+from tests.fuzz.workspaces import seeds as workspace_seeds
 from tests.shell.places import check_places
 from tests.support import FixedContext
 
@@ -535,6 +538,9 @@ TARGETS: dict[str, Target] = {
     "yaml": Target(check_yaml, _only(".yaml", ".yml", ".json"), _YAML_WORDS, 1_000),
     "hcl": Target(check_hcl, _only(".hcl"), _HCL_WORDS, 800),
     "scripts": Target(check_scripts, _only(".sh", "Makefile"), _SCRIPT_WORDS, 600),
+    "workspace": Target(
+        lambda data: check_workspace(text_of(data)), lambda texts: workspace_seeds(), (*WORKSPACE_WORDS, *_YAML_WORDS)
+    ),
     "dockerignore": Target(
         check_dockerignore, _each(*_IGNORES), ("**/", "*", "!", "[", "]", "\\", "-", "^", "/.."), 200
     ),

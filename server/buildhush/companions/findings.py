@@ -602,6 +602,10 @@ def whole_fix(index: CallerIndex, link: LinkedCaller, analysis: Analysis, fix: F
         own = (edits,) if edits is not None else ()
         title = fix.title
     callers = caller_edits(index, link.dockerfile, fix.passes) if link.caller.inline is None else ()
+    is_edited = link.caller.inline is not None or link.caller.file in {each.path for each in callers}
+    if not is_edited and not all(link.caller.passes(passed.id) for passed in fix.passes):
+        # Nothing would be done here, and this build would no longer get what it needs.
+        return None
     return CompanionFix(title, fix.safety, (*own, *callers, *lines), fix.note, fix.passes)
 
 

@@ -68,8 +68,13 @@ def caller_edits(index: CallerIndex, dockerfile_path: str, passes: Iterable[Pass
         if edits is not None:
             found[path] = edits
             texts[path] = apply(file.text, edits.edits)
-    callers = [caller for each in by_file.values() for caller in each]
-    for path, owner, name in _inherited(callers, wanted) - needed:
+    served: list[Caller] = []
+    others: list[Caller] = []
+    for path, callers in by_file.items():
+        # A file that can't be read wholly stays as it is: what its builds take from another one must stay there too.
+        is_served = path in found or _all_pass(path, callers, wanted, read_text, index.root_of(path))
+        (served if is_served else others).extend(callers)
+    for path, owner, name in _inherited(served, wanted) - _inherited(others, wanted) - needed:
         text = read_text(path)
         edit = None if text is None else _argument_taken_out(path, text, owner, name)
         if text is None or edit is None:
@@ -80,6 +85,15 @@ def caller_edits(index: CallerIndex, dockerfile_path: str, passes: Iterable[Pass
         notes = found[path].notes if path in found else ()
         found[path] = FileEdits(path, layout.difference(original, texts[path]), description, notes)
     return tuple(found[path] for path in sorted(found))
+
+
+def _all_pass(
+    path: str, callers: Iterable[Caller], passes: Iterable[PassedSecret], read_text: ReadText, root: str | None
+) -> bool:
+    """Whether builds of a file pass secrets as the files are now."""
+    file = read_caller_file(path, read_text(path) or "", read_text, root)
+    now = {caller.key: caller for caller in file.callers} if file is not None else {}
+    return all(caller.key in now and now[caller.key].passes(each.id) for caller in callers for each in passes)
 
 
 _Written = tuple[str, str, str]
