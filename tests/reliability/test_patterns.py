@@ -7,6 +7,7 @@ square of it.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 
 import pytest
@@ -14,9 +15,10 @@ from tests.reliability.attack import slow_piece
 from tests.reliability.patterns import patterns_in_use
 
 OURS = "buildhush"
+TOML = "tomllib" if sys.version_info >= (3, 11) else "tomli"
 READ = {
     *(OURS, "bashlex", "detect_secrets", "dockerfile_parse", "pathspec", "pygls"),
-    *("fnmatch", "json", "shlex", "string", "tomllib", "urllib"),
+    *("fnmatch", "json", "shlex", "string", TOML, "urllib"),
 }
 """Whose patterns meet what a document, a client or a configuration says.
 
@@ -42,7 +44,7 @@ PATTERNS = sorted(
 def test_patterns_are_found() -> None:
     packages = Counter(each.package for each in USED)
     assert packages[OURS] > 250
-    assert {"bashlex", "detect_secrets", "pathspec", "pygls", "tomllib", "json"} <= packages.keys()
+    assert {"bashlex", "detect_secrets", "pathspec", "pygls", TOML, "json"} <= packages.keys()
     files = {each.place.partition(":")[0] for each in USED if each.package == OURS}
     assert {"verify/outline.py", "lsp/navigation.py", "config.py", "knowledge/literals.py"} <= files
 

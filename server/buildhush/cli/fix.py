@@ -74,9 +74,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--callers",
         action=argparse.BooleanOptionalAction,
-        default=True,
         help="edit the files too that build the Dockerfiles: compose, bake, workflows, scripts (default: yes)",
     )
+    # As a default of the option itself, Python 3.10 would write it into the help once more.
+    parser.set_defaults(callers=True)
     parser.add_argument(
         "--diff", action="store_true", help="show what would change and write nothing; values of secrets are hidden"
     )
