@@ -47,7 +47,7 @@ fuzz: $(FUZZED) ## Fuzz every reader and the analysis, MINUTES in all; guided by
 	$(BIN)/python -m tests.fuzz --coverage --if-possible --minutes $(MINUTES) $(FUZZ)
 
 compat: $(UV)/bin/uv ## Run the tests on Python 3.10 to 3.13 with the lowest and the newest allowed dependencies
-	$(PYTHON) tests/compatibility.py --uv $(abspath $(UV)/bin/uv) --write
+	$(PYTHON) tests/compatibility.py --uv $(abspath $(UV)/bin/uv) $(or $(COMPAT),--write)
 
 lint: $(STAMP) ## Check style and layout of the code
 	$(BIN)/ruff check server tests

@@ -115,7 +115,10 @@ def test_the_github_action_annotates_and_writes_sarif(source: Path, tmp_path: Pa
 
 
 def test_the_action_and_the_hooks_are_valid() -> None:
-    for schema, file in (("github-actions", ".github/actions/check/action.yml"),):
+    for schema, file in (
+        ("github-actions", ".github/actions/check/action.yml"),
+        ("github-workflows", ".github/workflows/compatibility.yml"),
+    ):
         command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", str(ROOT / file)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, shown(done)
