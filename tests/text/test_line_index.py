@@ -44,6 +44,9 @@ def _check(index: LineIndex, text: str) -> None:
                 position = (number, _width(content[:column], encoding))
                 assert index.position(offset, encoding) == position
                 assert index.offset(*position, encoding) == offset
+                for end in (offset, start + len(content), len(text)):
+                    both = (*position, *index.position(end, encoding))
+                    assert index.positions(Span(offset, end), encoding) == both
         for encoding in ENCODINGS:
             assert index.offset(number, _width(content, encoding) + 3, encoding) == start + len(content)
         start += len(line)

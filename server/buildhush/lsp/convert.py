@@ -34,6 +34,10 @@ class Positions:
         """Line and column of an offset."""
         return self._lines.position(offset, self._encoding)
 
+    def numbers_from_span(self, span: Span) -> tuple[int, int, int, int]:
+        """Line and column of the start, line and column of the end."""
+        return self._lines.positions(span, self._encoding)
+
     def position_from_offset(self, offset: int) -> types.Position:
         """The position of an offset."""
         line, character = self.pair_from_offset(offset)

@@ -185,8 +185,7 @@ def _problem_severity(problem: DocumentProblem) -> int:
 
 
 def _range(positions: Positions, span: Span) -> str:
-    line, character = positions.pair_from_offset(span.start)
-    end_line, end_character = positions.pair_from_offset(span.end)
+    line, character, end_line, end_character = positions.numbers_from_span(span)
     return (
         f'{{"start":{{"line":{line},"character":{character}}},"end":{{"line":{end_line},"character":{end_character}}}}}'
     )

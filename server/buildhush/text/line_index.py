@@ -8,10 +8,10 @@ bytes, UTF-16 units or code points.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from itertools import accumulate
 
-from buildhush.text.spans import Edit
+from buildhush.text.begins import Begins
+from buildhush.text.spans import Edit, Span
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
 
@@ -21,36 +21,22 @@ ENCODINGS = ("utf-8", "utf-16", "utf-32")
 class LineIndex:
     """The lines of one text. `edited` answers for the text after an edit, and re-reads only the lines it touched."""
 
-    __slots__ = ("_hint", "_lengths", "_starts", "text")
+    __slots__ = ("_begins", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._lengths = _line_lengths(text)
-        self._starts: list[int] | None = None
-        self._hint = (0, 0)
+        self._begins = Begins(_line_starts(text, 0))
 
     @property
     def line_count(self) -> int:
         """How many lines there are; the text behind the last line end is a line, even when it is empty."""
-        return len(self._lengths)
+        return len(self._begins)
 
     def line_start(self, line: int) -> int:
         """Where a line begins; the text's end for a line behind the last one."""
         if line <= 0:
             return 0
-        if line >= len(self._lengths):
-            return len(self.text)
-        if self._starts is not None:
-            return self._starts[line]
-        known, start = self._hint
-        if line >= known:
-            start += sum(self._lengths[known:line])
-        elif line > known // 2:
-            start -= sum(self._lengths[line:known])
-        else:
-            start = sum(self._lengths[:line])
-        self._hint = (line, start)
-        return start
+        return self._begins[line] if line < len(self._begins) else len(self.text)
 
     def line_end(self, line: int) -> int:
         """Where the line's text ends, before its line end."""
@@ -64,14 +50,7 @@ class LineIndex:
 
     def line_at(self, offset: int) -> int:
         """The line that holds an offset; one at the text's end is on the last line."""
-        if offset <= 0:
-            return 0
-        if self._starts is None:
-            known, start = self._hint
-            if start <= offset < start + self._lengths[known]:
-                return known
-            self._starts = [0, *accumulate(self._lengths[:-1])]
-        return bisect_right(self._starts, min(offset, len(self.text))) - 1
+        return self._begins.last_up_to(max(offset, 0))[0]
 
     def offset(self, line: int, column: int, encoding: str) -> int:
         """The offset of a position. A line or column that does not exist is brought to the nearest one that does.
@@ -80,7 +59,7 @@ class LineIndex:
         """
         if line < 0:
             return 0
-        if line >= len(self._lengths):
+        if line >= len(self._begins):
             return len(self.text)
         start, end = self.line_start(line), self.line_end(line)
         if column <= 0:
@@ -92,34 +71,41 @@ class LineIndex:
 
     def position(self, offset: int, encoding: str) -> tuple[int, int]:
         """Line and column of an offset; one between carriage return and line feed is the end of the line."""
-        line = self.line_at(offset)
-        start = self.line_start(line)
-        content = self.text[start : min(offset, self.line_end(line))] if offset > start else ""
-        return line, len(content) if encoding == "utf-32" else _width(content, encoding)
+        line, start = self._begins.last_up_to(max(offset, 0))
+        return line, self._column(start, offset, encoding)
+
+    def positions(self, span: Span, encoding: str) -> tuple[int, int, int, int]:
+        """Line and column of both ends of a span."""
+        return *self.position(span.start, encoding), *self.position(span.end, encoding)
+
+    def _column(self, line_start: int, offset: int, encoding: str) -> int:
+        content = self.text[line_start : max(offset, 0)]
+        if content.endswith("\r"):  # Nothing of a line lies behind that but the line feed of the same line end.
+            content = content[:-1]
+        return len(content) if encoding == "utf-32" else _width(content, encoding)
 
     def edited(self, edit: Edit) -> LineIndex:
         """The index of the text after `edit`."""
         start, end = edit.span.start, edit.span.end
-        first, last = self.line_at(start), self.line_at(end)
-        first_start = self.line_start(first)
+        shift = len(edit.text) - (end - start)
+        result = LineIndex.__new__(LineIndex)
+        result.text = f"{self.text[:start]}{edit.text}{self.text[end:]}"
+        first, first_start = self._begins.last_up_to(start)
+        if not any(
+            ends in text for ends in "\r\n" for text in (edit.text, self.text[max(start - 1, first_start) : end])
+        ):
+            result._begins = self._begins.shifted(first, shift)  # The lines stay what they are.
+            return result
+        last = self.line_at(end)
         # A line feed that now follows a carriage return joins it, and one that no longer does stands alone.
         if start == first_start and first:
             first -= 1
-            first_start -= self._lengths[first]
-        last_end = self.line_start(last + 1)
-        result = LineIndex.__new__(LineIndex)
-        result.text = self.text[:start] + edit.text + self.text[end:]
-        lengths = self._lengths.copy()
-        if last + 1 < len(lengths):
-            last += 1
-            last_end += lengths[last]
-        piece = _line_lengths(result.text[first_start : last_end + len(edit.text) - (end - start)])
-        if last + 1 < len(lengths):
-            piece.pop()  # The empty line behind the piece's last line end is the next line, which stays.
-        lengths[first : last + 1] = piece
-        result._lengths = lengths
-        result._starts = None
-        result._hint = (first, first_start)
+            first_start = self._begins[first]
+        behind = min(last + 2, len(self._begins))
+        fresh = _line_starts(result.text[first_start : self.line_start(behind) + shift], first_start)
+        if behind < len(self._begins):
+            fresh.pop()  # The empty line behind the last line end is the next line, which stays.
+        result._begins = self._begins.replaced(first, behind, fresh, shift)
         return result
 
 
@@ -135,15 +121,16 @@ def line_feed_lines_of(text: str) -> list[str]:
     return lines if lines[-1] else lines[:-1]
 
 
-def _line_lengths(text: str) -> list[int]:
+def _line_starts(text: str, start: int) -> list[int]:
+    """Where the lines of a text begin that itself begins at `start`."""
     if "\r" in text:
         lengths = [len(line) for line in _LINE.findall(text)]
-        if not text or text[-1] in "\r\n":
-            lengths.append(0)
-        return lengths
-    lengths = [len(line) + 1 for line in text.split("\n")]
-    lengths[-1] -= 1
-    return lengths
+        if text[-1] not in "\r\n":
+            lengths.pop()
+    else:
+        lengths = [len(line) + 1 for line in text.split("\n")]
+        lengths.pop()
+    return list(accumulate(lengths, initial=start))
 
 
 def _width(content: str, encoding: str) -> int:
