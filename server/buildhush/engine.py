@@ -224,7 +224,7 @@ def _reparsed(previous: Analysis, text: str, edit: Edit | None) -> Reparse:
         return Reparse(previous.tree, Change(0, 0, 0), 0, len(previous.tree.nodes))
     if edit is None:
         edit = _difference(previous.text, text)
-    return reparse_with_counts(previous.tree, edit)
+    return reparse_with_counts(previous.tree, edit, text)
 
 
 def _marked(tree: Dockerfile, previous: Analysis | None, change: Change | None) -> Marked:

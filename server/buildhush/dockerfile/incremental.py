@@ -33,14 +33,17 @@ def reparse(tree: Dockerfile, edit: Edit) -> Dockerfile:
     return reparse_with_counts(tree, edit).tree
 
 
-def reparse_with_counts(tree: Dockerfile, edit: Edit) -> Reparse:
-    """As `reparse`, and says what was reused."""
+def reparse_with_counts(tree: Dockerfile, edit: Edit, text: str | None = None) -> Reparse:
+    """As `reparse`, and says what was reused. `text`: that after the edit, where it is at hand."""
     old = tree.text
     start, end = edit.span.start, edit.span.end
     if not 0 <= start <= end <= len(old):
         raise ValueError(f"edit {start}..{end} lies outside a text of {len(old)} characters")
-    text = old[:start] + edit.text + old[end:]
     shift = len(edit.text) - (end - start)
+    if text is None:
+        text = f"{old[:start]}{edit.text}{old[end:]}"
+    elif len(text) != len(old) + shift:
+        raise ValueError(f"an edit of {shift:+} characters does not lead to a text of {len(text)}")
     new_end = start + len(edit.text)
     starts = tree.starts
     nodes = tree.nodes
