@@ -15,7 +15,7 @@ from buildhush.text.line_index import LineIndex
 from buildhush.text.spans import Edit, Span, apply
 
 URI = "file:///work/Dockerfile"
-TEXTS = st.text(alphabet="aé😀\u2028\x0c\x1c\x85\r\n", max_size=12)
+TEXTS = st.text(alphabet="aé\u0301😀\u200d\u2028\x0c\x1c\x85\r\n", max_size=12)
 WIDTHS = {
     "utf-8": lambda text: len(text.encode()),
     "utf-16": lambda text: len(text.encode("utf-16-le")) // 2,

@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from buildhush.text.line_index import ENCODINGS, LineIndex
 from buildhush.text.spans import Edit, Span, apply
 
-_CHARACTERS = ("a", "bc", "\n", "\n", "\r\n", "\r", "é", "𝄞", "\u2028", "\x0b", "\x0c", "\x85", "\x1c", "日", "\t")
+_CHARACTERS = (
+    *("a", "bc", "\n", "\n", "\r\n", "\r", "\u2028", "\x0b", "\x0c", "\x85", "\x1c", "\t"),
+    *("é", "e\u0301", "𝄞", "👩\u200d👧", "日"),
+)
 
 
 def _texts() -> st.SearchStrategy[str]:
