@@ -17,47 +17,12 @@ import pytest
 from tests.buildkit.engine import images
 from tests.lsp.client import NEOVIM, VS_CODE, Editor
 from tests.reliability.canaries import Planted, given_away, plant
+from tests.reliability.planted import BUILDS
 
 from buildhush.verify.buildctl import BuildctlEngine
 from buildhush.verify.plan import make_plan
 from buildhush.verify.session import run_verification
 
-BUILDS = """\
-ARG GLOBAL_TOKEN=@secret:global-arg
-FROM oracle-base AS builder
-ARG GLOBAL_TOKEN
-ARG NPM_TOKEN=@token:arg-default
-ARG DB_PASSWORD="@secret:quoted-arg-default"
-ENV API_KEY=@secret:env PATH_LIKE=/opt
-ENV AWS_SECRET_ACCESS_KEY @secret:old-env-form
-LABEL build.token=@token:label password=@token:label-password
-RUN echo @token:run-literal > /secret.txt && mkdir -p /app
-RUN export PASSWORD=@token:export-value && echo "$PASSWORD"
-RUN echo https://user:@token:clone-url@example.com/r.git
-RUN echo "//registry.npmjs.org/:_authToken=@token:npmrc" > ~/.npmrc
-RUN --mount=type=secret,id=x cat /run/secrets/x | sed s/@token:sed//  > /app/y
-RUN --mount=type=cache,target=/c/@token:cache-target echo $DB_PASSWORD > /app/p && echo $API_KEY
-RUN touch /app/@token:file-name
-RUN <<EOF
-set -x
-TOKEN=@token:heredoc
-echo "$TOKEN" >> /app/z
-EOF
-COPY <<EOF /app/conf
-token = @token:copy-heredoc
-EOF
-COPY . /app/
-CMD ["run", "--token", "@token:cmd"]
-ENTRYPOINT run --token=@token:entrypoint
-HEALTHCHECK CMD curl -H "Authorization: Bearer @token:healthcheck" http://localhost
-ONBUILD ENV TOKEN=@token:onbuild
-WORKDIR /@token:workdir
-STOPSIGNAL SIGTERM
-# @token:comment
-FROM builder AS @token:stage
-COPY --from=builder /app /app
-RUN echo @token:last
-"""
 FAILURES = {
     "a step": "RUN sh -c 'echo @token:output; echo @token:error >&2; exit 3' @token:argument\n",
     "a file": "COPY @token:missing-file /x\n",
@@ -76,11 +41,10 @@ FILES = {
 
 @pytest.fixture(params=["all", *FAILURES])
 def planted(request: pytest.FixtureRequest, tmp_path: Path) -> Planted:
-    dockerfile = BUILDS + FAILURES.get(request.param, "")
-    found = plant("\0".join((dockerfile, *FILES.values())))
+    found = plant({"Dockerfile": BUILDS + FAILURES.get(request.param, ""), **FILES})
     folder = tmp_path / "project"
     folder.mkdir()
-    for name, text in zip(("Dockerfile", *FILES), found.text.split("\0"), strict=True):
+    for name, text in found.files.items():
         (folder / name).write_text(text)
     (tmp_path / "temporary").mkdir()
     return found

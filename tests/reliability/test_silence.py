@@ -2,8 +2,8 @@
 
 The whole product runs on files with fresh credentials in every position, and every byte that it gives back is searched:
 standard output, standard error, files that it leaves in the temporary folder. Left out are exactly the places where the
-document's own text has to be: `edits[].text` of a fix in JSON and `replacements` in SARIF, text edits and the names of
-document symbols that the server gives to the editor that holds the document, the fixed file, and what `fix -` prints.
+document's own text has to be: text edits and the names of document symbols that the server gives to the editor that
+holds the document, the fixed file, and what `fix -` prints.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.lsp.client import EGLOT, NEOVIM, VS_CODE, Editor
-from tests.reliability.canaries import DOCKERFILES, Planted, given_away, plant
+from tests.reliability.canaries import Planted, given_away, plant
+from tests.reliability.planted import BROKEN, CALLERS, DOCKERFILES, PROJECTS, SOUND
+from tests.reliability.session import everything
 
 FORMATS = ("human", "json", "sarif", "github", "gitlab")
 AUDITED = str(Path(__file__).with_name("audited.py"))
-EDITS = {"edits", "newText", "artifactChanges", "edit", "textEdit", "additionalTextEdits", "changes", "documentChanges"}
 
 
 def buildhush(
@@ -41,62 +41,73 @@ def buildhush(
     )
 
 
-def without_edits(value: Any) -> Any:
-    """JSON without what an edit writes."""
-    if isinstance(value, dict):
-        return {key: without_edits(each) for key, each in value.items() if key not in EDITS}
-    return [without_edits(each) for each in value] if isinstance(value, list) else value
-
-
-@pytest.fixture(params=DOCKERFILES)
+@pytest.fixture(params=SOUND)
 def planted(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Planted]:
-    found = plant(DOCKERFILES[request.param])
-    (tmp_path / "Dockerfile").write_text(found.text)
+    found = plant(PROJECTS[request.param])
+    for name, text in found.files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
     yield found
     for path in (tmp_path / "temporary").rglob("*"):
         assert not path.is_file() or not given_away(path.read_bytes(), found.canaries), path
 
 
+@pytest.mark.parametrize("planted", PROJECTS, indirect=True)
 def test_check_in_every_format(planted: Planted, tmp_path: Path) -> None:
-    for name in FORMATS:
-        done = buildhush(tmp_path, "check", "--statistics", "--format", name, "Dockerfile")
+    for name in FORMATS if len(planted.files) == 1 else ("human", "json", "sarif"):
+        done = buildhush(tmp_path, "check", "--statistics", "--format", name)
         assert done.returncode == 1, done.stderr
-        output = done.stdout
-        if name in ("json", "sarif"):
-            output = json.dumps(without_edits(json.loads(output))).encode()
-        assert given_away(output, planted.canaries) == [], name
-        assert given_away(done.stderr, planted.canaries) == [], name
+        assert given_away(done.stdout + done.stderr, planted.canaries) == [], name
 
 
 def test_the_search_does_find_what_is_given_away(planted: Planted) -> None:
     positions = list(planted.canaries)
-    shouted = planted.text.upper().encode()
+    shouted = "".join(planted.files.values()).upper().encode()
     assert given_away(shouted, planted.canaries) == positions
     assert given_away(planted.canaries[positions[0]][6:17].encode(), planted.canaries) == positions[:1]
 
 
-def test_a_baseline_and_standard_input(planted: Planted, tmp_path: Path) -> None:
-    buildhush(tmp_path, "check", "--write-baseline", "known.json", "Dockerfile")
-    assert given_away((tmp_path / "known.json").read_bytes(), planted.canaries) == []
+def test_a_baseline_merged_results_and_standard_input(planted: Planted, tmp_path: Path) -> None:
+    buildhush(tmp_path, "check", "--format", "json", "--output", "one.json")
+    buildhush(tmp_path, "check", "--write-baseline", "known.json")
+    for name in ("one.json", "known.json"):
+        assert given_away((tmp_path / name).read_bytes(), planted.canaries) == [], name
+    for name in FORMATS:
+        done = buildhush(tmp_path, "merge", "one.json", "--format", name)
+        assert done.returncode == 1, done.stderr
+        assert given_away(done.stdout + done.stderr, planted.canaries) == [], name
     done = buildhush(tmp_path, "check", "-", given=planted.text.encode())
     assert given_away(done.stdout + done.stderr, planted.canaries) == []
 
 
-@pytest.mark.parametrize("options", [("--diff",), ("--diff", "--unsafe", "--color", "always"), ("--unsafe",)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--diff",),
+        ("--diff", "--safe-only", "--format", "json"),
+        ("--diff", "--unsafe", "--color", "always"),
+        ("--unsafe", "--format", "json"),
+        ("--unsafe",),
+    ],
+    ids=" ".join,
+)
 def test_fix(planted: Planted, tmp_path: Path, options: tuple[str, ...]) -> None:
-    done = buildhush(tmp_path, "fix", *options, "Dockerfile")
+    done = buildhush(tmp_path, "fix", *options)
     assert done.returncode in (0, 1), done.stderr
     assert given_away(done.stdout + done.stderr, planted.canaries) == []
 
 
 def test_a_configuration_file_with_credentials_in_it(tmp_path: Path) -> None:
-    planted = plant('[rules]\nselect = "@token:select"\nnonsense = "@token:value"\n@token:broken-line\n')
-    (tmp_path / ".buildhush.toml").write_text(planted.text)
+    planted = plant(
+        {".buildhush.toml": '[rules]\nselect = "@token:select"\nnonsense = "@token:value"\n@token:broken-line\n'}
+    )
+    text = planted.files[".buildhush.toml"]
+    (tmp_path / ".buildhush.toml").write_text(text)
     (tmp_path / "Dockerfile").write_text("FROM a\n")
     for name in FORMATS:
         done = buildhush(tmp_path, "check", "--format", name, "Dockerfile")
         assert given_away(done.stdout + done.stderr, planted.canaries) == [], name
-    (tmp_path / ".buildhush.toml").write_text("\n".join(planted.text.split("\n")[:3]))
+    (tmp_path / ".buildhush.toml").write_text("\n".join(text.split("\n")[:3]))
     done = buildhush(tmp_path, "check", "Dockerfile")
     assert given_away(done.stdout + done.stderr, planted.canaries) == []
 
@@ -133,49 +144,26 @@ def test_a_crash_quotes_nothing(planted: Planted, tmp_path: Path, module: str, f
     assert given_away(done.stdout + done.stderr, planted.canaries) == []
 
 
-@pytest.mark.parametrize("level", ["error", "info", "debug"])
-@pytest.mark.parametrize("profile", [VS_CODE, NEOVIM, EGLOT], ids=["vs-code", "neovim", "eglot"])
-def test_the_server(planted: Planted, tmp_path: Path, profile: dict[str, Any], level: str) -> None:
+PROFILES = {"vs-code": VS_CODE, "neovim": NEOVIM, "eglot": EGLOT}
+LEVELS = ("error", "info", "debug")
+SESSIONS = [
+    *((project, profile, level) for project in DOCKERFILES for profile in PROFILES for level in LEVELS),
+    *((project, "vs-code", "debug") for project in CALLERS),
+    *((project, "neovim", "debug") for project in BROKEN),
+]
+
+
+@pytest.mark.parametrize(("planted", "profile", "level"), SESSIONS, indirect=["planted"])
+def test_the_server(planted: Planted, tmp_path: Path, profile: str, level: str) -> None:
     command = (sys.executable, "-m", "buildhush", "lsp", "--log-level", level)
-    uri = (tmp_path / "Dockerfile").as_uri()
-    answers: dict[str, Any] = {}
-    with Editor(profile, command) as editor:
-        editor.start(rootUri=tmp_path.as_uri())
-        editor.open(planted.text, uri)
-        found = editor.diagnostics(uri)
-        assert found
-        answers["diagnostics"] = found
-        document = {"textDocument": {"uri": uri}}
-        last = {"line": planted.text.count("\n"), "character": 0}
-        everything = {"start": {"line": 0, "character": 0}, "end": last}
-        for method in ("foldingRange", "codeLens", "semanticTokens/full"):
-            answers[method] = editor.request(f"textDocument/{method}", document)
-        answers["inlayHint"] = editor.request("textDocument/inlayHint", {**document, "range": everything})
-        answers["symbols"] = [
-            {**symbol, "name": "", "children": []} for symbol in editor.request("textDocument/documentSymbol", document)
-        ]
-        for line, text in enumerate(planted.text.split("\n")):
-            for character in range(0, len(text) + 1, 7):
-                answers[f"hover {line}:{character}"] = editor.at("textDocument/hover", uri, line, character)
-        for each in found:
-            actions = editor.actions(uri, each["range"], [each])
-            answers[f"actions {each['range']}"] = without_edits(actions)
-            for action in actions:
-                if "edit" not in action and "data" in action:
-                    answers[f"resolved {action['title']}"] = without_edits(editor.request("codeAction/resolve", action))
-        # A bad request that quotes the text, and an edit that lies nowhere.
-        for method in ("textDocument/hover", "textDocument/rename", "textDocument/codeAction"):
-            identifier = editor.begin(method, {"textDocument": planted.text, "position": planted.text})
-            editor.wait(lambda identifier=identifier: identifier in editor._replies, "an error")  # type: ignore[misc]
-            answers[f"error of {method}"] = editor._replies.pop(identifier)
-        editor.change(uri, 2, {"text": planted.text, "range": "nonsense"})
-        editor.write(b"Content-Length: %d\r\n\r\n%b" % (len(planted.text.encode()), planted.text.encode()))
-        answers["notifications"] = editor.messages
+    with Editor(PROFILES[profile], command) as editor:
+        answers = everything(editor, tmp_path, planted.files)
         assert editor.end() == 0
         shown = {name: given_away(json.dumps(each).encode(), planted.canaries) for name, each in answers.items()}
         # A secret's id is a name: the build command has to hold it, and the hint says where it is mounted.
-        for name in ("codeLens", "inlayHint"):
-            assert set(shown.pop(name)) <= {"secret-id"}
+        for name, positions in shown.items():
+            if name.startswith(("codeLens", "inlayHint", "buildhush.copyBuildCommand", "messages")):
+                positions[:] = [each for each in positions if each != "secret-id"]
         assert {name: positions for name, positions in shown.items() if positions} == {}
         assert given_away(bytes(editor.errors), planted.canaries) == []
 

@@ -41,7 +41,7 @@ from buildhush.companions.findings import (
 from buildhush.companions.readers import kind_of
 from buildhush.config import Configuration, ConfigurationError
 from buildhush.engine import Analysis, analyze
-from buildhush.knowledge.values import find_literals
+from buildhush.knowledge.values import find_literals, hushed
 from buildhush.text.line_index import LineIndex
 from buildhush.text.spans import Span
 
@@ -213,7 +213,7 @@ class Callers:
             message = "can't be read wholly, so builds that it starts may be missed, and no fix edits it"
             yield ProblemRecord(self.name(path), self._range(path, Span(start, start)), NOT_READ, message)
         for each in file.loose_ends if file is not None else ():
-            yield ProblemRecord(self.name(path), self._range(path, each.span), NOT_READ, each.message)
+            yield ProblemRecord(self.name(path), self._range(path, each.span), NOT_READ, hushed(each.message))
 
     def _record(self, finding: CompanionFinding, seen: Counter[str]) -> FindingRecord:
         fixes = self._fixes(finding) if self.request.with_fixes and finding.silenced is None else ()

@@ -33,6 +33,7 @@ from buildhush.companions.layout import difference
 from buildhush.companions.readers import kind_of
 from buildhush.config import ConfigurationError
 from buildhush.engine import Analysis
+from buildhush.knowledge.values import hushed
 from buildhush.rules.api import PassedSecret, Safety
 from buildhush.text.line_index import LineIndex
 
@@ -240,6 +241,7 @@ class _Run:
             text = self._hidden(line.rstrip("\r\n"))
             if kind is not None:
                 text = text[:1] + masked_line(text[1:])
+            text = hushed(text)
             text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\ufffd", text)
             yield (f"\x1b[{_COLOURS[text[0]]}m{text}\x1b[0m" if colour and text[:1] in _COLOURS else text) + "\n"
             if not line.endswith(("\n", "\r")):
@@ -297,7 +299,7 @@ class _Run:
     def _edits(self, before: str, after: str) -> Iterator[dict[str, Any]]:
         """An edit whose text holds a secret's value has the text null."""
         for edit in difference(before, after):
-            shown = edit.text if self._hidden(edit.text) == edit.text else None
+            shown = edit.text if hushed(self._hidden(edit.text)) == edit.text else None
             yield {"start": edit.span.start, "end": edit.span.end, "text": shown}
 
     def _hidden(self, text: str) -> str:

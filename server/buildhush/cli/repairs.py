@@ -21,8 +21,9 @@ from buildhush.companions.build_contexts import UNTOLD, BuildContexts
 from buildhush.companions.context import BuildContext, leads_outside, read_context
 from buildhush.companions.dockerignore import ignore_files
 from buildhush.companions.findings import CompanionFix
-from buildhush.companions.repairs import caller_edits
+from buildhush.companions.repairs import FileEdits, caller_edits
 from buildhush.engine import Analysis, analyze
+from buildhush.knowledge.values import hushed
 from buildhush.rules.api import Fix, PassedSecret, Safety
 from buildhush.text.spans import apply
 
@@ -205,7 +206,7 @@ class Repairs:
             missing = any(not caller.passes(each.id) for each in passes.secrets)
             replaced = [each.replaces_argument for each in passes.secrets if each.replaces_argument]
             if missing or any(caller.argument(name) for name in replaced):
-                yield caller.file, caller.span.start, caller.name
+                yield caller.file, caller.span.start, hushed(caller.name)
 
     def analysis_of(self, target: Target, known: Analysis) -> Analysis:
         """The analysis of a Dockerfile as it will be, `known` when that is one of its text."""
@@ -278,7 +279,7 @@ class Repairs:
         for each in caller_edits(self._callers.index, dockerfile, secrets):
             if self._callers.may_edit(each.path):
                 texts[each.path] = apply(self._text_of(each.path), each.edits)
-                edited.append(Edited(each.path, each.description, each.notes))
+                edited.append(_edited(each))
         return tuple(edited), texts
 
     def _caller_steps(self, callers: Callers, seen: set[tuple[object, ...]]) -> Iterator[Step]:
@@ -319,8 +320,13 @@ class Repairs:
                 self._callers.changed(path)
 
 
+def _edited(file: FileEdits) -> Edited:
+    """With no credential in its words: a step or a service may be called like one."""
+    return Edited(file.path, hushed(file.description), tuple(map(hushed, file.notes)))
+
+
 def _step_of(fix: CompanionFix, file: str, rule: str, dockerfile: str | None, texts: Mapping[str, str]) -> Step:
-    edited = tuple(Edited(each.path, each.description, each.notes) for each in fix.files if each.path != file)
+    edited = tuple(_edited(each) for each in fix.files if each.path != file)
     passes = (Passes(dockerfile, fix.passes),) if dockerfile is not None and fix.passes else ()
     return Step(texts, (Applied(file, rule, fix.title, fix.safety, fix.note),), edited, passes)
 

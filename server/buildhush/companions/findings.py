@@ -28,7 +28,7 @@ from buildhush.engine import Analysis, Report, analyze, fixes
 from buildhush.fixes.invocation import secret_id_for_variable
 from buildhush.fixes.syntax import Frontend, frontend
 from buildhush.flow.facts import Certainty, Sink, SourceKind
-from buildhush.knowledge.values import Verdict, judge
+from buildhush.knowledge.values import Verdict, hushed, judge
 from buildhush.rules.api import Fix, PassedSecret, Safety, Severity
 from buildhush.suppress import instruction_comment, reason_at
 from buildhush.text.spans import Edit, Span, apply
@@ -141,7 +141,7 @@ def all_findings_in(
         for finding in _of_caller(index, caller, link, analysis, settings):
             reason = comments.reason(finding.rule, finding.span, caller, required=settings.require_reason)
             dockerfile = link.dockerfile if link is not None else None
-            placed = replace(finding, caller=caller, dockerfile=dockerfile, silenced=reason)
+            placed = replace(_hushed(finding), caller=caller, dockerfile=dockerfile, silenced=reason)
             found.setdefault((finding.span, finding.rule), placed)
     return tuple(sorted(found.values(), key=lambda each: (each.span, each.rule)))
 
@@ -163,12 +163,17 @@ def all_findings_for(
     found = []
     for finding in _unserved(index, dockerfile, analysis, settings):
         reason = reason_at(analysis.tree, finding.rule, finding.span.start, settings)
-        found.append(replace(finding, dockerfile=dockerfile, silenced=reason))
+        found.append(replace(_hushed(finding), dockerfile=dockerfile, silenced=reason))
     return tuple(found)
 
 
 def fixes_of(index: CallerIndex, finding: CompanionFinding, analysis_of: AnalysisOf) -> tuple[CompanionFix, ...]:
     """The repairs of a finding, the preferred one first."""
+    found = _fixes_of(index, finding, analysis_of)
+    return tuple(replace(fix, title=hushed(fix.title), note=hushed(fix.note)) for fix in found)
+
+
+def _fixes_of(index: CallerIndex, finding: CompanionFinding, analysis_of: AnalysisOf) -> tuple[CompanionFix, ...]:
     subject = finding.subject
     if isinstance(subject, _Argument):
         return tuple(_argument_fixes(index, subject, analysis_of))
@@ -197,6 +202,17 @@ def comment_fix(index: CallerIndex, finding: CompanionFinding, analysis_of: Anal
         analysis = analysis_of(finding.file)
         edits = instruction_comment(analysis.tree, finding.rule, finding.span.start).edits if analysis else ()
     return CompanionFix(title, Safety.SAFE, (FileEdits(finding.file, edits, title),)) if edits else None
+
+
+def _hushed(finding: CompanionFinding) -> CompanionFinding:
+    """The finding with no credential in its words: a service, an id or a file may be called like one."""
+    source = finding.source
+    return replace(
+        finding,
+        message=hushed(finding.message),
+        source=source and (source[0], hushed(source[1])),
+        related=tuple(replace(each, message=hushed(each.message)) for each in finding.related),
+    )
 
 
 def is_secret_argument(argument: PassedArgument, text: str, settings: Settings) -> Verdict | None:

@@ -29,6 +29,7 @@ from buildhush.companions.findings import (
 from buildhush.companions.index import CallerIndex, LinkedCaller, Progress
 from buildhush.companions.readers import kind_of
 from buildhush.companions.repairs import FileEdits, caller_edits
+from buildhush.knowledge.values import hushed
 from buildhush.lsp.convert import Positions
 from buildhush.lsp.documents import Document, path_of
 from buildhush.lsp.edits import ChangedFile, assembled
@@ -219,7 +220,7 @@ class Companions:
         try:
             found = findings_for(self.index, document.path, analysis)
         except Exception as error:
-            logger.error("callers could not be looked at: %s", type(error).__name__)
+            logger.error("callers could not be looked at: %s", type(error).__name__, exc_info=True)
             return []
         return [json.dumps(self._item(document, positions, each)) for each in found]
 
@@ -243,7 +244,7 @@ class Companions:
                     "severity": _SEVERITIES[Severity.INFORMATION],
                     "code": "not-found",
                     "source": "buildhush",
-                    "message": loose.message,
+                    "message": hushed(loose.message),
                 }
             )
         return found if unread is None else [*found, unread]
@@ -294,7 +295,7 @@ class Companions:
         try:
             return findings_in(self.index, path, self.analysis, self._server.configuration.settings(document))
         except Exception as error:
-            logger.error("a companion file could not be looked at: %s", type(error).__name__)
+            logger.error("a companion file could not be looked at: %s", type(error).__name__, exc_info=True)
             return ()
 
     def _item(self, document: Document, positions: Positions, finding: CompanionFinding) -> dict[str, Any]:
@@ -394,7 +395,7 @@ class Companions:
                 self.index.update(link.caller.file)
             return list(caller_edits(self.index, document.path, passes))
         except Exception as error:
-            logger.error("callers could not be repaired: %s", type(error).__name__)
+            logger.error("callers could not be repaired: %s", type(error).__name__, exc_info=True)
             return []
 
     def changed_files(self, document: Document, passes: tuple[PassedSecret, ...]) -> list[ChangedFile]:
@@ -405,8 +406,8 @@ class Companions:
         """For an edit; `note` belongs to the first file."""
         found = []
         for number, file in enumerate(files):
-            description = ". ".join(filter(None, (*file.notes, "" if number else note)))
-            label = file.description.replace("`", "")
+            description = hushed(". ".join(filter(None, (*file.notes, "" if number else note))))
+            label = hushed(file.description.replace("`", ""))
             found.append(ChangedFile(self.uri(file.path), self.document(file.path), file.edits, label, description))
         return found
 

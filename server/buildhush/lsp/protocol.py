@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +47,10 @@ def content_modified() -> ResponseProblem:
 
 
 def request_failed(message: str) -> ResponseProblem:
-    """The request was understood and can't be fulfilled; `message` tells the user why."""
-    return ResponseProblem(types.LSPErrorCodes.RequestFailed, message)
+    """The request was understood and can't be fulfilled; `message` tells the user why, with names out of files."""
+    from buildhush.knowledge.values import hushed
+
+    return ResponseProblem(types.LSPErrorCodes.RequestFailed, hushed(message))
 
 
 def cancelled() -> ResponseProblem:
@@ -171,9 +174,9 @@ class BuildhushProtocol(LanguageServerProtocol):
             self._handle(method, message.get("params"), is_request=False)
         except ResponseProblem as problem:
             if not method.startswith("$/"):
-                logger.warning("notification %s ignored: %s", method, problem.message)
+                logger.warning("notification %s ignored: %s", _shown(method), problem.message)
         except Exception as error:
-            logger.error("notification %s failed: %s", method, type(error).__name__, exc_info=True)
+            logger.error("notification %s failed: %s", _shown(method), type(error).__name__, exc_info=True)
 
     def _handle(self, method: str, params: Any, *, is_request: bool) -> Any:
         if method != types.EXIT:
@@ -184,7 +187,7 @@ class BuildhushProtocol(LanguageServerProtocol):
         feature = self.fm.features.get(method)
         known = types.METHOD_TO_TYPES.get(method)
         if feature is None or known is None:
-            raise ResponseProblem(types.ErrorCodes.MethodNotFound, f"unknown method {method[:100]}")
+            raise ResponseProblem(types.ErrorCodes.MethodNotFound, f"unknown method {_shown(method)}")
         if (known[1] is None) == is_request:
             raise ResponseProblem(types.ErrorCodes.InvalidRequest, f"{method} is not sent that way")
         return feature(self.structure(params, known[2]))
@@ -268,6 +271,14 @@ class BuildhushProtocol(LanguageServerProtocol):
 
 class Later:
     """What a handler returns that will call `finish` itself."""
+
+
+def _shown(method: str) -> str:
+    """A method's name, unless it is no name: a confused client may send anything there, a document's text too."""
+    return method if _NAME.fullmatch(method) and len(method) <= 100 else "of no name"
+
+
+_NAME = re.compile(r"[$A-Za-z]+(?:/[A-Za-z]+)+")
 
 
 def _is_id(value: Any) -> bool:
