@@ -295,6 +295,8 @@ class _NameJudge:
         self._public = tuple(pattern.lower() for pattern in settings.public_names)
 
     def __call__(self, name: str) -> bool | None:
+        if not self._public and not self._secret:
+            return None
         lowered = name.lower()
         if any(fnmatchcase(lowered, pattern) for pattern in self._public):
             return False

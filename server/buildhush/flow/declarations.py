@@ -10,7 +10,7 @@ from buildhush.flow.facts import Certainty, ConfigValue, Hop, Place, Source, Sou
 from buildhush.flow.scene import Found, Scene, StateView, as_words
 from buildhush.flow.stage_state import StageVariable
 from buildhush.flow.step import Declared, Step
-from buildhush.knowledge.values import judge
+from buildhush.knowledge.values import judge, may_hold_secret
 
 
 def simple_step(scene: Scene, node: Simple, stage: Stage, view: StateView) -> Step:
@@ -112,9 +112,11 @@ def _environment(
         trail = (*carried[0][2], Hop(place, f"is copied into environment variable `{name}`"))
         item = Declared(node, stage, pair, sources[0], trail, False, False, True, in_onbuild)
         return StageVariable(name, None, False, node, pair, sources, trail), item
+    override = scene.secret_name(name)
+    if override is None and not may_hold_secret(name, value):
+        return StageVariable(name, text, False, node, pair), None
     expands = pair.value is not None and bool(references(pair.value.text, scene.tree.escape))
     verdict = judge(name, value, parameter=False, expanded=expands)
-    override = scene.secret_name(name)
     secret = verdict.secret if override is None else override and bool(value)
     if secret and verdict.kind == "reference":
         secret = override is True

@@ -115,11 +115,7 @@ class Looks(Struct, frozen=True, eq=False):
         at_or_above, folders = _surroundings(delta.paths)
         if not self.paths.isdisjoint(at_or_above) or self._lie_below(delta.paths, folders):
             return True
-        return any(
-            path.startswith(_literal_head(glob)) and covered_by(path, glob)
-            for glob in self.globs
-            for path in delta.paths
-        )
+        return any(covered_by(path, glob) for glob in self.globs for path in delta.paths)
 
     def _lie_below(self, paths: frozenset[str], folders: tuple[str, ...]) -> bool:
         """Whether a path that is looked at lies below one of these."""
@@ -138,12 +134,6 @@ def _surroundings(paths: frozenset[str]) -> tuple[frozenset[str], tuple[str, ...
     """The paths and all folders above them; and the paths as folders, with a slash behind."""
     above = frozenset(folder for path in paths for folder in _folders_above(path))
     return paths | above, tuple(path if path.endswith("/") else path + "/" for path in paths)
-
-
-@lru_cache(maxsize=256)
-def _literal_head(glob: str) -> str:
-    """What every path that the glob covers begins with."""
-    return glob[: min(index for index in map(glob.find, "*?[") if index >= 0)]
 
 
 def together(many: Iterable[Looks]) -> Looks:

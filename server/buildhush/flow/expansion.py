@@ -74,22 +74,25 @@ _BRACES = re.compile(r"\{([^{},\s]*,[^{}\s]*)\}")
 
 
 class Operand(Struct, frozen=True):
-    """One argument after expansion. `span`: in offsets of the script being run (not yet of the RUN's own)."""
+    """One argument after expansion: its symbolic text, and the secrets in it.
 
-    value: Value
+    `span`: in offsets of the script being run (not yet of the RUN's own).
+    """
+
+    text: str
+    taints: Taints
     span: Span
     glob: bool
     word: ir.Word | None
 
     @property
-    def text(self) -> str:
-        """The argument's symbolic text."""
-        return self.value.text
+    def value(self) -> Value:
+        """Its symbolic text and the secrets in it."""
+        return Value(self.text, self.taints)
 
-    @property
-    def taints(self) -> Taints:
-        """The secrets in it."""
-        return self.value.taints
+
+def _operand(value: Value, word: ir.Word, *, glob: bool) -> Operand:
+    return Operand(value.text, value.taints, word.span, glob, word)
 
 
 def is_harmless(name: str) -> bool:
@@ -108,17 +111,26 @@ class Expander:
         """The arguments that words become: `$@` and unquoted values with blanks split, braces expanded."""
         result: list[Operand] = []
         for word in words:
-            result += self._operands_of(word, state, context)
+            parts = word.parts
+            if len(parts) == 1 and type(part := parts[0]) is ir.Literal and not part.quoted and "{" not in part.text:
+                # Nearly every word: it stands for itself.
+                text = part.text
+                result.append(Operand(text, CLEAN, word.span, "*" in text or "?" in text or "[" in text, word))
+            else:
+                result += self._operands_of(word, state, context)
         return result
 
     def value(self, word: ir.Word | None, state: State, context: Context) -> Value:
         """The word as one string, as in an assignment, a redirect target or a here-document."""
         if word is None:
             return Value("")
+        parts = word.parts
+        if len(parts) == 1 and type(part := parts[0]) is ir.Literal:
+            return Value(bounded(part.text, f"… at {word.span.start}"))
         texts: list[str] = []
         taints = CLEAN
-        for position, part in enumerate(word.parts):
-            piece = self._part(part, state, context, first=position == 0)
+        for part in parts:
+            piece = self._part(part, state, context)
             texts.append(piece.text)
             if piece.taints:
                 taints = taints | piece.taints
@@ -148,28 +160,27 @@ class Expander:
                 return self._literal_operands(word, part)
             if isinstance(part, ir.Variable):
                 if part.name == "@" or (part.name == "*" and not part.quoted):
-                    return [Operand(value, word.span, False, word) for value in context.positional]
-                value = self._part(part, state, context, first=True)
+                    return [_operand(value, word, glob=False) for value in context.positional]
+                value = self._part(part, state, context)
                 if not part.quoted and is_known(value.text):
                     pieces = value.text.split()
-                    return [Operand(Value(piece, value.taints), word.span, _has_glob(piece), word) for piece in pieces]
-                return [Operand(value, word.span, False, word)]
+                    return [Operand(piece, value.taints, word.span, _has_glob(piece), word) for piece in pieces]
+                return [_operand(value, word, glob=False)]
         value = self.value(word, state, context)
         glob = any(isinstance(part, ir.Literal) and not part.quoted and _has_glob(part.text) for part in word.parts)
         if any(isinstance(part, ir.Literal) and not part.quoted and "{" in part.text for part in word.parts):
-            return [Operand(Value(text, value.taints), word.span, glob, word) for text in expand_braces(value.text)]
-        return [Operand(value, word.span, glob, word)]
+            return [Operand(text, value.taints, word.span, glob, word) for text in expand_braces(value.text)]
+        return [_operand(value, word, glob=glob)]
 
-    def _literal_operands(self, word: ir.Word, part: ir.Literal) -> list[Operand]:
+    @staticmethod
+    def _literal_operands(word: ir.Word, part: ir.Literal) -> list[Operand]:
         text = part.text
         if part.quoted:
             # A quoted tilde is a character, not the home folder.
-            return [Operand(Value("./" + text if text.startswith("~") else text), word.span, False, word)]
-        if "{" in text:
-            return [Operand(Value(piece), word.span, _has_glob(piece), word) for piece in expand_braces(text)]
-        return [Operand(Value(text), word.span, _has_glob(text), word)]
+            return [Operand("./" + text if text.startswith("~") else text, CLEAN, word.span, False, word)]
+        return [Operand(piece, CLEAN, word.span, _has_glob(piece), word) for piece in expand_braces(text)]
 
-    def _part(self, part: ir.Part, state: State, context: Context, *, first: bool) -> Value:
+    def _part(self, part: ir.Part, state: State, context: Context) -> Value:
         if isinstance(part, ir.Literal):
             return Value(part.text)
         if isinstance(part, ir.Variable):

@@ -197,8 +197,9 @@ class Interpreter:
     # Simple commands
 
     def _simple(self, node: ir.Simple, state: State, context: Context) -> Outcome:
-        substitutions_may_fail = _has_substitution(node)
-        assigned = [(assignment, self._assigned(assignment, state, context)) for assignment in node.assignments]
+        assigned: list[tuple[ir.Assignment, Value]] = []
+        if node.assignments:
+            assigned = [(assignment, self._assigned(assignment, state, context)) for assignment in node.assignments]
         if not node.words:
             inner = redirects.redirected(self, node.redirects, state, context, node)
             for assignment, value in assigned:
@@ -211,7 +212,7 @@ class Interpreter:
                 if self.inputs.shell.is_bash:
                     self.emit(inner.input, None, node.span, state, context, None)
                 return Outcome(state, state)
-            return Outcome(state, state if substitutions_may_fail else None)
+            return Outcome(state, state if _has_substitution(node) else None)
         operands = self.expander.operands(node.words, state, context)
         if not operands:
             return Outcome(state, state)
@@ -226,20 +227,23 @@ class Interpreter:
                 self._trace(value, assignment.span, state, context, node)
         if name == "exec" and len(operands) == 1:
             return redirects.exec_redirects(self, node, state, context)
-        inner = redirects.redirected(self, node.redirects, state, context, node)
-        if inner is None:
-            return Outcome(None, state)
-        call = Call(
-            name, tuple(operands[1:]), context.place(node.span), None if context.nesting else node, node.redirects
-        )
+        around = context
+        if node.redirects or state.descriptors:
+            redirected = redirects.redirected(self, node.redirects, state, context, node)
+            if redirected is None:
+                return Outcome(None, state)
+            around = redirected
+        nested = context.nesting
+        span = context.place(node.span) if nested else node.span
+        call = Call(name, tuple(operands[1:]), span, None if nested else node, node.redirects)
         if not assigned:
-            return self.call(call, state, inner)
+            return self.call(call, state, around)
         saved = {assignment.name: state.variables.get(assignment.name) for assignment, _ in assigned}
         fresh = {assignment.name for assignment, _ in assigned if not state.variables.is_exported(assignment.name)}
         for assignment, value in assigned:
             self.assign(state, assignment.name, value, append=assignment.append)
             state.variables.export(assignment.name)
-        outcome = self.call(call, state, inner)
+        outcome = self.call(call, state, around)
         for after in (outcome.ok, outcome.fail if outcome.fail is not outcome.ok else None):
             if after is None:
                 continue
@@ -265,12 +269,14 @@ class Interpreter:
             name = name.rsplit("/", 1)[1]
         knowledge = self.commands.get(name)
         handler = self._handlers.get(knowledge.handler or knowledge.name) if knowledge else self._handlers.get(name)
+        if name != call.name:
+            call = replace(call, name=name)
         if handler is not None:
-            outcome = handler(self, replace(call, name=name), state, context)
+            outcome = handler(self, call, state, context)
             if outcome is not None:
                 return outcome
         self.evidence.programs.add(name)
-        outcome = self._default_handler(self, replace(call, name=name), state, context)
+        outcome = self._default_handler(self, call, state, context)
         return outcome if outcome is not None else Outcome(state, state)
 
     def nested(
@@ -351,8 +357,11 @@ class Interpreter:
             target.texts.append(text)
             target.names.update(names)
         elif isinstance(target, FileTarget):
-            record = WriteRecord(place, target.span, command, target.redirect, "redirect", target.shown_path, text=text)
-            self.files.write(state, target.path, taints, record, append=True)
+            if taints:
+                record = WriteRecord(
+                    place, target.span, command, target.redirect, "redirect", target.shown_path, text=text
+                )
+                self.files.write(state, target.path, taints, record, append=True)
             self._remember_text(state, target.path, text)
         elif isinstance(target, LogTarget) and taints:
             self.log(taints, place, how, option_span, command)
@@ -459,8 +468,7 @@ _LAST_ENTRIES: dict[int, tuple[tuple[InputFile, ...], Mapping[str, FileEntry]]] 
 
 
 def _has_substitution(node: ir.Simple) -> bool:
-    # Nearly every command has none, and all commands pass here.
-    return bool(node.assignments) and any(
+    return any(
         isinstance(part, ir.CommandSubstitution)
         for assignment in node.assignments
         for word in assignment.values

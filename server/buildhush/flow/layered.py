@@ -1,11 +1,16 @@
-"""An immutable mapping in layers, so that adding a few names to many costs the few."""
+"""An immutable mapping in layers, so that adding a few names to many costs the few.
+
+A layer takes in those below that are no larger, so that there are at most as many as the number of names has binary
+digits: a name is found in a few steps.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 V = TypeVar("V")
+_NOTHING: Any = object()
 
 
 class Layered(Mapping[str, V], Generic[V]):
@@ -14,22 +19,30 @@ class Layered(Mapping[str, V], Generic[V]):
     __slots__ = ("_below", "_flat", "_own")
 
     def __init__(self, own: Mapping[str, V], below: Mapping[str, V]) -> None:
-        self._own = own
-        self._below = below
+        while isinstance(below, Layered) and len(below._own) <= len(own):
+            own = {**below._own, **own}
+            below = below._below
+        self._own: Mapping[str, V] = own
+        self._below: Mapping[str, V] = below
         self._flat: dict[str, V] | None = None
 
-    def __getitem__(self, name: str) -> V:
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value; `default` where there is none."""
         layer: Mapping[str, V] = self
         while isinstance(layer, Layered):
-            own: Mapping[str, V] = layer._own if layer._flat is None else layer._flat
-            if name in own:
-                return own[name]
             if layer._flat is not None:
-                break
+                return layer._flat.get(name, default)
+            found = layer._own.get(name, _NOTHING)
+            if found is not _NOTHING:
+                return found
             layer = layer._below
-        else:
-            return layer[name]
-        raise KeyError(name)
+        return layer.get(name, default)
+
+    def __getitem__(self, name: str) -> V:
+        found: V = self.get(name, _NOTHING)
+        if found is _NOTHING:
+            raise KeyError(name)
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._all())

@@ -185,6 +185,9 @@ class Files:
         """The absolute path that a word means in the state; symbolic links that the script made are followed."""
         path = self.resolved(text, state)
         self.evidence.paths_asked.add(path)
+        return self._behind_links(path, state) if state.links else path
+
+    def _behind_links(self, path: str, state: State) -> str:
         for _ in range(4):
             link = next((link for link in state.links if is_below(path, link)), None)
             if link is None:
@@ -195,9 +198,10 @@ class Files:
 
     def resolved(self, text: str, state: State, folder: str | None = None) -> str:
         """The absolute path that a word means, links not followed; in `folder` instead of the current one if given."""
-        if text.startswith("~"):
+        first = text[:1]
+        if first == "~":
             self.evidence.variables_asked.add(HOME_FOLDER)
-        elif folder is None and not text.startswith("/"):
+        elif first != "/" and folder is None:
             self.evidence.variables_asked.add(FOLDER)
         return resolve(text, state.folder if folder is None else folder, self.inputs.home)
 

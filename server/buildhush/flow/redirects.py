@@ -129,12 +129,12 @@ def _open(
     own_redirect = None if context.nesting else redirect
     shown = machine.shown(value.text)
     command_span = context.place(command.span) if command is not None else context.place(redirect.span)
-    record = WriteRecord(command_span, span, command, own_redirect, "name", shown)
     if not append:
         state.forget(path, command_span)
         state.texts.pop(path, None)
     if value.taints:
         # The secret is part of the file's name.
+        record = WriteRecord(command_span, span, command, own_redirect, "name", shown)
         machine.files.write(state, path, value.taints, record, append=True)
     return FileTarget(path, shown, span, own_redirect)
 

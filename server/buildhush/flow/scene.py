@@ -102,7 +102,7 @@ class Scene(Struct):
 
     def text(self, word: str, view: StateView) -> str:
         """A word with variables replaced; what is not known becomes a symbol."""
-        if not any(character in word for character in "$\"'" + self.tree.escape):
+        if "$" not in word and '"' not in word and "'" not in word and self.tree.escape not in word:
             return word
         return bounded(expand(word, _KnownTexts(view), self.tree.escape).value or "", "…")
 
@@ -165,4 +165,4 @@ class _KnownTexts(Mapping[str, str]):
 
 def as_words(found: list[Found]) -> tuple[TaintedWord, ...]:
     """References as words that carry a secret."""
-    return tuple(TaintedWord(place, "variable", sources[0]) for place, sources, _ in found)
+    return tuple([TaintedWord(place, "variable", sources[0]) for place, sources, _ in found])

@@ -106,13 +106,12 @@ class State(Struct):
 
 def join(states: Iterable[State | None]) -> State | None:
     """The state that holds wherever one of the given ones does: union of taint; removed only if removed in all."""
-    given = [state for state in states if state is not None]
-    if not given:
-        return None
-    result = given[0]
-    for other in given[1:]:
-        if other is not result:
-            result = _join_two(result, other)
+    result: State | None = None
+    for state in states:
+        if result is None:
+            result = state
+        elif state is not None and state is not result:
+            result = _join_two(result, state)
     return result
 
 

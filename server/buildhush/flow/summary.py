@@ -193,10 +193,6 @@ def _changed_scripts(before: tuple[tuple[str, str], ...], after: tuple[tuple[str
     return frozenset() if before == after else frozenset(path for path, _ in (*before, *after))
 
 
-def _is_glob(path: str) -> bool:
-    return "*" in path or "?" in path or "[" in path
-
-
 def _exec_command(run: Run) -> ir.Simple:
     words = tuple(
         ir.Word(
@@ -211,7 +207,7 @@ def _exec_command(run: Run) -> ir.Simple:
 def _collect(machine: Interpreter, final: State | None) -> RunSummary:
     evidence, inputs = machine.evidence, machine.inputs
     files: list[TaintedFile] = []
-    if final is not None:
+    if final is not None and final.files:
         written = [(path, entry) for path, entry in final.files.items() if entry.record is not None]
         for path, entry in sorted(written, key=itemgetter(0)):
             record = entry.record
@@ -237,21 +233,28 @@ def _collect(machine: Interpreter, final: State | None) -> RunSummary:
         for span, nested in places
         if not name.startswith("__bh")
     ]
+    paths: list[str] = []
+    globs: list[str] = []
+    for path in evidence.paths_asked:
+        (globs if "*" in path or "?" in path or "[" in path else paths).append(path)
+    logs = list(evidence.logs.values())
+    if len(logs) > 1:
+        logs.sort(key=lambda record: (record.span, record.how))
     return RunSummary(
         tuple(files),
-        tuple(sorted(evidence.logs.values(), key=lambda record: (record.span, record.how))),
+        tuple(logs),
         tuple(sorted(final.removed.items())) if final is not None else (),
-        tuple((span, what, root) for (span, what), root in evidence.words.items()),
+        tuple([(span, what, root) for (span, what), root in evidence.words.items()]),
         frozenset(evidence.roots_read),
-        tuple((span, path) for span, path in evidence.missing_reads.items() if path not in evidence.paths_tested),
+        tuple([(span, path) for span, path in evidence.missing_reads.items() if path not in evidence.paths_tested]),
         tuple(dict.fromkeys(named)),
-        evidence.opaque or evidence.truncated or bool(evidence.programs - _READS_NOTHING),
+        evidence.opaque or evidence.truncated or not evidence.programs <= _READS_NOTHING,
         evidence.opaque,
         evidence.truncated,
         final is not None,
         frozenset(evidence.variables_asked),
-        tuple(path for path in evidence.paths_asked if not _is_glob(path)),
-        tuple(path for path in evidence.paths_asked if _is_glob(path)),
+        tuple(paths),
+        tuple(globs),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import posixpath
 import re
+from functools import lru_cache
 
 # A symbol is written between two control characters that no Dockerfile word can hold after parsing.
 _OPEN = "\x01"
@@ -61,10 +62,19 @@ def display(text: str) -> str:
     return _SYMBOL.sub(lambda match: match.group(1), text).replace(_SLASH, "/")
 
 
+# First characters of a path that does not simply stand in the current folder (the empty path is in it, too).
+_ROOTED_ELSEWHERE = f"~.{_OPEN}"
+
+
 def resolve(path: str, folder: str, home: str) -> str:
     """An absolute, normalised path; one that begins with a symbol is left where it is, for nobody knows its root."""
-    if path.startswith("/") and "//" not in path and "/." not in path and not path.endswith("/"):
-        return path  # The usual form, and normal already.
+    if "/." not in path and "//" not in path and path[-1:] != "/":
+        # The usual forms, and normal already: every word that a command is given passes here.
+        first = path[:1]
+        if first == "/":
+            return path
+        if first not in _ROOTED_ELSEWHERE and folder[:1] == "/":
+            return f"{folder}/{path}" if folder != "/" else f"/{path}"
     if path == "~" or path.startswith("~/"):
         path = home + path[1:]
     elif path.startswith("~root/") or path == "~root":
@@ -97,6 +107,14 @@ def matches(path: str, pattern: str) -> bool:
 
 def covered_by(path: str, pattern: str) -> bool:
     """Whether the glob names the path itself or a folder above it."""
+    if not path.startswith(_literal_head(pattern)):
+        return False
     count = pattern.count("/") + 1
     head = "/".join(path.split("/")[:count])
     return matches(head, pattern)
+
+
+@lru_cache(maxsize=256)
+def _literal_head(glob: str) -> str:
+    """What every path that the glob covers begins with."""
+    return glob[: min((index for index in map(glob.find, "*?[") if index >= 0), default=len(glob))]

@@ -53,12 +53,13 @@ def classify_name(name: str) -> NameVerdict:
         return NameVerdict(False, "a template makes its name", words)
     if _BUNDLE_HOST.fullmatch(name):
         return NameVerdict(True, "Bundler reads the credentials of a gem server from it", words, password=True)
-    if ignored := next((word for word in words if word in _HARMLESS_ANYWHERE), None):
+    if not _HARMLESS_ANYWHERE.isdisjoint(words):
+        ignored = next(word for word in words if word in _HARMLESS_ANYWHERE)
         return NameVerdict(False, f"{ignored.upper()} in its name says that it is not one", words)
 
-    last = max((index for index, word in enumerate(words) if word in _SECRET_WORDS), default=None)
-    if last is None:
+    if _SECRET_WORDS.isdisjoint(words):
         return _without_secret_word(words)
+    last = max(index for index, word in enumerate(words) if word in _SECRET_WORDS)
     before, word, after = words[:last], words[last], words[last + 1 :]
     tail = tuple(item for item in after if item not in _TRANSPARENT_TAILS)
     if about := next((item for item in tail if item in _ABOUT), None):
@@ -71,9 +72,11 @@ def classify_name(name: str) -> NameVerdict:
 
 
 def _unglued(word: str) -> tuple[str, ...]:
-    if word in _NOT_GLUED:
-        return (word,)
-    return next((match.groups() for pattern in _GLUED if (match := pattern.fullmatch(word))), (word,))
+    if word.endswith(_GLUED_ENDS) and word not in _NOT_GLUED:
+        for pattern in _GLUED:
+            if match := pattern.fullmatch(word):
+                return match.groups()
+    return (word,)
 
 
 def _judge(before: tuple[str, ...], word: str, tail: tuple[str, ...], words: tuple[str, ...]) -> NameVerdict:
@@ -124,8 +127,9 @@ def _without_secret_word(words: tuple[str, ...]) -> NameVerdict:
     trimmed = words
     while trimmed and trimmed[-1] in _TRANSPARENT_TAILS:
         trimmed = trimmed[:-1]
+    ends = {*words[-1:], *trimmed[-1:]}
     for phrase, reason in _PHRASES.items():
-        if phrase in (words[-len(phrase) :], trimmed[-len(phrase) :]):
+        if phrase[-1] in ends and phrase in (words[-len(phrase) :], trimmed[-len(phrase) :]):
             return NameVerdict(True, reason, words)
     if words and words[-1] in _UNDECIDED:
         return NameVerdict(False, f"{words[-1].upper()} alone does not say", words, value_decides=True)
@@ -147,6 +151,8 @@ _GLUED = (
         r"(api|secret|private|access|auth|shared|ssh|deploy|encryption|master|account|license|public|pub|signing)(keys?)"
     ),
 )
+_GLUED_ENDS = ("password", "passwd", "passphrase", "secret", "token", "pass", "pwd", "pw", "key", "keys")
+"""What the patterns above end with: few words do, and all words are asked."""
 _NOT_GLUED = _words("htpasswd")
 
 _PASSWORDS = _words(

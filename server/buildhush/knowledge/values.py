@@ -17,7 +17,16 @@ from buildhush.knowledge.names import NameVerdict, classify_name, split_words
 from buildhush.knowledge.placeholders import is_dummy, is_fill_in, is_guessable, is_reference, looks_random
 from buildhush.text.spans import Span
 
-__all__ = ["LiteralFinding", "ValueVerdict", "Verdict", "classify_value", "find_literals", "hushed", "judge"]
+__all__ = [
+    "LiteralFinding",
+    "ValueVerdict",
+    "Verdict",
+    "classify_value",
+    "find_literals",
+    "hushed",
+    "judge",
+    "may_hold_secret",
+]
 
 ValueKind = Literal[
     "empty",
@@ -97,6 +106,12 @@ def classify_value(text: str, *, expanded: bool = True) -> ValueVerdict:
     if looks_random(head):
         return ValueVerdict("high-entropy", None, "its value looks generated")
     return ValueVerdict("plain", None, "its value says nothing")
+
+
+def may_hold_secret(name: str, value: str) -> bool:
+    """False only where `judge` of a name and a value that is no parameter finds no secret; the cheap question."""
+    by_name = classify_name(name)
+    return by_name.secret or by_name.value_decides or bool(find_literals(value))
 
 
 def judge(name: str, value: str | None, *, parameter: bool = False, expanded: bool = True) -> Verdict:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from buildhush.text.spans import Span
 
 
-class Literal(Struct, frozen=True):
+class Literal(Struct, frozen=True, gc=False):
     """Characters that stand for themselves, quotes and backslashes removed.
 
     `quoted`: inside quotes or escaped, so neither split nor globbed. `~` at the start of an unquoted word, and `*`,
@@ -23,7 +23,7 @@ class Literal(Struct, frozen=True):
     span: Span
 
 
-class Variable(Struct, frozen=True):
+class Variable(Struct, frozen=True, gc=False):
     """`$NAME`, `${NAME}`, `$1`, `$@`, `${NAME:-word}` …
 
     `operator` is "" or one of `:- - := = :? ? :+ + # ## % %% / // ^ ^^ , ,, : @`; `operand` is what follows it,
@@ -39,7 +39,7 @@ class Variable(Struct, frozen=True):
     span: Span
 
 
-class CommandSubstitution(Struct, frozen=True):
+class CommandSubstitution(Struct, frozen=True, gc=False):
     """`$(…)` or backticks. `$(< f)` is a body whose only command has no words and one `<` redirect."""
 
     body: Script
@@ -47,7 +47,7 @@ class CommandSubstitution(Struct, frozen=True):
     span: Span
 
 
-class ProcessSubstitution(Struct, frozen=True):
+class ProcessSubstitution(Struct, frozen=True, gc=False):
     """`<(…)` (`direction` "<") or `>(…)` (">")."""
 
     body: Script
@@ -55,7 +55,7 @@ class ProcessSubstitution(Struct, frozen=True):
     span: Span
 
 
-class Arithmetic(Struct, frozen=True):
+class Arithmetic(Struct, frozen=True, gc=False):
     """`$((…))`: a number; the variables in it are named but their bytes do not survive."""
 
     text: str
@@ -65,7 +65,7 @@ class Arithmetic(Struct, frozen=True):
 Part = Literal | Variable | CommandSubstitution | ProcessSubstitution | Arithmetic
 
 
-class Word(Struct, frozen=True):
+class Word(Struct, frozen=True, gc=False):
     """One shell word before expansion; adjacent parts are glued."""
 
     parts: tuple[Part, ...]
@@ -78,7 +78,7 @@ class Word(Struct, frozen=True):
         return "".join(pieces) if len(pieces) == len(self.parts) else None
 
 
-class Assignment(Struct, frozen=True):
+class Assignment(Struct, frozen=True, gc=False):
     """`NAME=word`, `NAME+=word` (`append`), `NAME[i]=word` (`name` without the subscript); arrays: all words."""
 
     name: str
@@ -88,7 +88,7 @@ class Assignment(Struct, frozen=True):
     span: Span
 
 
-class Redirect(Struct, frozen=True):
+class Redirect(Struct, frozen=True, gc=False):
     """One redirection.
 
     `operator`: `> >> >| < <> <<< << <<- >& <& &> &>>`. `descriptor`: the number in front (None: the operator's own
@@ -104,7 +104,7 @@ class Redirect(Struct, frozen=True):
     named_descriptor: str | None = None
 
 
-class Simple(Struct, frozen=True):
+class Simple(Struct, frozen=True, gc=False):
     """A simple command: assignments in front, words, redirects. No words: the assignments stay in the shell.
 
     `export`, `readonly`, `local`, `declare`, `typeset` and `unset` are simple commands too; their `NAME=word` operands
@@ -118,14 +118,14 @@ class Simple(Struct, frozen=True):
     span: Span
 
 
-class Test(Struct, frozen=True):
+class Test(Struct, frozen=True, gc=False):
     """`[[ … ]]` and `(( … ))`: only its words matter."""
 
     words: tuple[Word, ...]
     span: Span
 
 
-class Pipeline(Struct, frozen=True):
+class Pipeline(Struct, frozen=True, gc=False):
     """`! a | b |& c`: at least two commands, or one negated one."""
 
     commands: tuple[Node, ...]
@@ -146,7 +146,7 @@ class AndOr(Struct, frozen=True):
         return hash((self.operator, self.span))
 
 
-class Sequence(Struct, frozen=True):
+class Sequence(Struct, frozen=True, gc=False):
     """Commands one after the other (`;`, line end); `background[i]` when command i ended with `&`."""
 
     commands: tuple[Node, ...]
@@ -154,7 +154,7 @@ class Sequence(Struct, frozen=True):
     span: Span
 
 
-class If(Struct, frozen=True):
+class If(Struct, frozen=True, gc=False):
     """if/elif/else; branches are (condition, body) pairs."""
 
     branches: tuple[tuple[Node, Node], ...]
@@ -162,7 +162,7 @@ class If(Struct, frozen=True):
     span: Span
 
 
-class For(Struct, frozen=True):
+class For(Struct, frozen=True, gc=False):
     """`for NAME in words; do body; done`; `words` None means "$@". C-style `for ((…))` has name None."""
 
     name: str | None
@@ -171,7 +171,7 @@ class For(Struct, frozen=True):
     span: Span
 
 
-class While(Struct, frozen=True):
+class While(Struct, frozen=True, gc=False):
     """while or until (`until` True)."""
 
     condition: Node
@@ -180,7 +180,7 @@ class While(Struct, frozen=True):
     span: Span
 
 
-class Case(Struct, frozen=True):
+class Case(Struct, frozen=True, gc=False):
     """`case subject in patterns) body ;; esac`; items are (patterns, body or None)."""
 
     subject: Word
@@ -188,7 +188,7 @@ class Case(Struct, frozen=True):
     span: Span
 
 
-class Function(Struct, frozen=True):
+class Function(Struct, frozen=True, gc=False):
     """A function definition; nothing runs until it is called."""
 
     name: str
@@ -196,7 +196,7 @@ class Function(Struct, frozen=True):
     span: Span
 
 
-class Group(Struct, frozen=True):
+class Group(Struct, frozen=True, gc=False):
     """`{ …; }` (`subshell` False) or `( … )` (True)."""
 
     body: Node
@@ -204,7 +204,7 @@ class Group(Struct, frozen=True):
     span: Span
 
 
-class Redirected(Struct, frozen=True):
+class Redirected(Struct, frozen=True, gc=False):
     """A compound command with redirects of its own: `{ …; } > file`, `while …; done < file`."""
 
     command: Node
@@ -212,7 +212,7 @@ class Redirected(Struct, frozen=True):
     span: Span
 
 
-class Opaque(Struct, frozen=True):
+class Opaque(Struct, frozen=True, gc=False):
     """Text that could not be read as a command; `variables` are the `$NAME`s that occur in it."""
 
     text: str
@@ -223,7 +223,7 @@ class Opaque(Struct, frozen=True):
 Node = Simple | Test | Pipeline | AndOr | Sequence | If | For | While | Case | Function | Group | Redirected | Opaque
 
 
-class Script(Struct, frozen=True):
+class Script(Struct, frozen=True, gc=False):
     """A whole script. `body` is None when it is empty."""
 
     body: Node | None

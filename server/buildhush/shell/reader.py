@@ -51,17 +51,20 @@ _T = TypeVar("_T")
 
 _BLANKS = re.compile(r"(?:[ \t\r]+|\\\r?\n)*")
 _FILLER = re.compile(r"(?:[ \t\r]+|\\\r?\n|#[^\n]*)*")
+_BLANK = " \t\r\\"  # With what blanks, and continued lines, begin.
+_FILLING = _BLANK + "#"
 _BRACKETS = re.compile(r"[(){}]")
 
-_WORD = re.compile(r"""([^ \t\n\r;&|<>()$`"'\\#][^ \t\n\r;&|<>()$`"'\\]*)(?=[ \t\n\r;&|)]|\Z)""")
+_WORD = re.compile(r"""[ \t]*([^ \t\n\r;&|<>()$`"'\\#][^ \t\n\r;&|<>()$`"'\\]*)(?=[ \t\n\r;&|)]|\Z)""")
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]\n]*\])?(\+?)=")
 _REDIRECT = re.compile(r"(?:([0-9]+)|\{([A-Za-z_][A-Za-z0-9_]*)\})?(&>>|&>|<<<|<<-|<<|<&|<>|>>|>&|>\||<(?!\()|>(?!\())")
-_FUNCTION = re.compile(r"""([^ \t\n\r;&|<>()$`"'\\#=]+)[ \t]*\([ \t]*\)""")
 _FUNCTION_KEYWORD = re.compile(r"""function[ \t]+([^ \t\n\r;&|<>()$`"'\\]+)[ \t]*(?:\([ \t]*\))?""")
-_KEYWORD = re.compile(
+_RESERVED = (
     r"(?:if|for|while|until|case|select|function|then|elif|else|fi|do|done|esac|coproc|\[\[|[{}])"
     r"(?=[ \t\n\r;&|()<>\\]|\Z)"
 )
+_KEYWORD = re.compile(_RESERVED)
+_NOT_SIMPLE = re.compile(rf"""(?P<keyword>{_RESERVED})|(?P<function>[^ \t\n\r;&|<>()$`"'\\#=]+)[ \t]*\([ \t]*\)""")
 _FOR_HEAD = re.compile(r"[ \t]+([A-Za-z_][A-Za-z0-9_]*)[ \t\n]*(in(?=[ \t\n;]))?")
 _TIME = re.compile(r"time(?:[ \t]+-p)?[ \t]+(?![-;&|)\n])")
 _COPROC_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*[ \t]+(?=[({]|(?:if|for|while|until|case|select)[ \t])")
@@ -181,7 +184,7 @@ class ScriptReader(WordReader):
         # Most often nothing or one blank stands there.
         if offset < limit and text[offset] == " ":
             offset += 1
-        if offset >= limit or text[offset] not in " \t\r\\":
+        if offset >= limit or text[offset] not in _BLANK:
             return offset
         match = _BLANKS.match(text, offset, limit)
         return match.end() if match else offset
@@ -190,9 +193,10 @@ class ScriptReader(WordReader):
         """Skip blanks, `;`, line ends, comments and the bodies of here-documents; in a case item, stay at `;;`."""
         text = self.text
         while True:
-            match = _FILLER.match(text, offset, limit)
-            if match:
-                offset = match.end()
+            if text[offset : offset + 1] in _FILLING:
+                match = _FILLER.match(text, offset, limit)
+                if match:
+                    offset = match.end()
             if offset >= limit:
                 return limit
             if text[offset] == "\n":
@@ -220,7 +224,7 @@ class ScriptReader(WordReader):
         text = self.text
         left, offset = self._pipeline(offset, limit)
         while True:
-            operator_at = self._blanks(offset, limit)
+            operator_at = self._blanks(offset, limit) if text[offset : offset + 1] in _BLANK else offset
             operator = text[operator_at : min(operator_at + 2, limit)]
             if operator not in ("&&", "||"):
                 return left, offset
@@ -248,7 +252,7 @@ class ScriptReader(WordReader):
         command, offset = self._command(offset, limit)
         commands = [command]
         while True:
-            bar = self._blanks(offset, limit)
+            bar = self._blanks(offset, limit) if text[offset : offset + 1] in _BLANK else offset
             if bar >= limit or text[bar] != "|" or (text.startswith("||", bar) and bar + 1 < limit):
                 break
             both = text.startswith("|&", bar) and bar + 1 < limit
@@ -274,16 +278,16 @@ class ScriptReader(WordReader):
         character = text[offset]
         if character == "(":
             return self._redirected(*self._parentheses(offset, limit), limit)
-        match = _KEYWORD.match(text, offset, limit)
+        match = _NOT_SIMPLE.match(text, offset, limit)
         if match:
-            return self._compound(match.group(), offset, limit)
+            keyword = match["keyword"]
+            if keyword is not None:
+                return self._compound(keyword, offset, limit)
+            return self._function(match["function"], match.end(), offset, limit)
         if character in ")&|;":
             self.problems = True
             end = min(offset + (2 if text[offset : offset + 2] in ("&&", "||", ";;") else 1), limit)
             return _opaque(text, offset, end), end
-        match = _FUNCTION.match(text, offset, limit)
-        if match:
-            return self._function(match, offset, limit)
         return self._simple(offset, limit)
 
     def _redirected(self, command: Node, offset: int, limit: int) -> tuple[Node, int]:
@@ -324,7 +328,7 @@ class ScriptReader(WordReader):
         if keyword == "function":
             match = _FUNCTION_KEYWORD.match(text, offset, limit)
             if match:
-                return self._function(match, offset, limit)
+                return self._function(match.group(1), match.end(), offset, limit)
         elif keyword == "coproc":
             start = self._blanks(offset + len(keyword), limit)
             match = _COPROC_NAME.match(text, start, limit)
@@ -353,18 +357,18 @@ class ScriptReader(WordReader):
         end = offset + len(keyword)
         return _opaque(text, offset, end), end
 
-    def _function(self, match: re.Match[str], offset: int, limit: int) -> tuple[Node, int]:
-        start = self._filler(match.end(), limit)
+    def _function(self, name: str, head_end: int, offset: int, limit: int) -> tuple[Node, int]:
+        start = self._filler(head_end, limit)
         if start >= limit or self.text[start] == ";":
             self.problems = True
-            return _opaque(self.text, offset, match.end()), match.end()
+            return _opaque(self.text, offset, head_end), head_end
         if self.depth >= MAX_DEPTH:
             self.problems = True
             return _opaque(self.text, offset, limit), limit
         self.depth += 1
         body, end = self._command(start, limit)
         self.depth -= 1
-        return Function(match.group(1), body, Span(offset, body.span.end)), end
+        return Function(name, body, Span(offset, body.span.end)), end
 
     def _test(self, offset: int, limit: int) -> tuple[Node, int]:
         """`[[ … ]]`: its words without the connecting operators."""
@@ -421,13 +425,14 @@ class ScriptReader(WordReader):
         declares = False
         end = offset
         while offset < limit:
+            # Nearly every word is plain: one match tells that, and where it stands.
             match = _WORD.match(text, offset, limit)
-            if match and ("=" not in match.group() or (words and not declares)):
-                end = match.end()
-                span = Span(offset, end)
-                words.append(Word((Literal(match.group(), False, span),), span))
+            if match and ("=" not in (plain := match.group(1)) or (words and not declares)):
+                begin, end = match.span(1)
+                span = Span(begin, end)
+                words.append(Word((Literal(plain, False, span),), span))
                 if len(words) == 1:
-                    declares = match.group() in _DECLARATIONS
+                    declares = plain in _DECLARATIONS
             else:
                 character = text[offset]
                 if character in " \t\r\\":

@@ -28,6 +28,8 @@ BREAKS = " \t\n\r;&|<>()"
 """Characters that end an unquoted word. A carriage return is one for us: it comes from a CRLF file."""
 
 _PLAIN = re.compile(r"""[^ \t\n\r;&|<>()$`"'\\]+""")
+_PLAIN_WORD = re.compile(_PLAIN.pattern + r"(?=[ \t\n\r;&|)]|\Z)")
+_PLAIN_STRING = re.compile(r'"([^"$`\\]*)"')
 _PLAIN_IN_OPERAND = re.compile(r"""[^}$`"'\\]+""")
 _PLAIN_IN_TEST = re.compile(r"""[^ \t\n\r$`"'\\]+""")
 _PLAIN_IN_QUOTES = re.compile(r"""[^"$`\\]+""")
@@ -116,6 +118,10 @@ class WordReader:
 
     def word(self, offset: int, limit: int) -> tuple[Word, int]:
         """The word at `offset`; it has no parts when no word is there."""
+        match = _PLAIN_WORD.match(self.text, offset, limit)
+        if match:  # Most words: they need no list of parts.
+            span = Span(offset, match.end())
+            return Word((Literal(match.group(), False, span),), span), span.end
         parts: list[Part] = []
         end = self._unquoted(offset, limit, parts, _PLAIN, BREAKS)
         return Word(tuple(parts), Span(offset, end)), end
@@ -186,6 +192,10 @@ class WordReader:
 
     def _double_quoted(self, offset: int, limit: int, parts: list[Part]) -> int:
         """`"…"`; an empty pair leaves an empty quoted literal, so that the word is not empty."""
+        match = _PLAIN_STRING.match(self.text, offset, limit)
+        if match:  # Nothing in it expands.
+            parts.append(Literal(match.group(1), True, Span(*match.span(1))))
+            return match.end()
         count = len(parts)
         end = self._quoted(offset + 1, limit, parts, _PLAIN_IN_QUOTES, '"', False)
         if len(parts) == count:

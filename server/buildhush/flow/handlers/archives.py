@@ -12,7 +12,7 @@ from buildhush.flow.interpreter import Call, Interpreter
 from buildhush.flow.machine import Context, Outcome, placed
 from buildhush.flow.state import State
 from buildhush.flow.symbols import display, is_known
-from buildhush.flow.taint import Value, union
+from buildhush.flow.taint import CLEAN, union
 
 
 def tar(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome:
@@ -20,7 +20,7 @@ def tar(machine: Interpreter, call: Call, state: State, context: Context) -> Out
     operands = list(call.operands)
     if operands and operands[0].text and not operands[0].text.startswith("-") and is_known(operands[0].text):
         # The old style without a dash: `tar czf out.tgz folder`.
-        operands[0] = replace(operands[0], value=Value("-" + operands[0].text, operands[0].taints))
+        operands[0] = replace(operands[0], text="-" + operands[0].text)
     arguments = parse(operands, ("-f", "--file", "-C", "--directory", "-X", "-T", "--exclude", "--transform", "-I"))
     archive = arguments.value("-f", "--file")
     folder = arguments.value("-C", "--directory")
@@ -59,7 +59,7 @@ def tar(machine: Interpreter, call: Call, state: State, context: Context) -> Out
                 call,
                 state,
                 context,
-                replace(named, value=Value(target_folder)),
+                replace(named, text=target_folder, taints=CLEAN),
                 taints,
                 via="copy",
                 append=True,
@@ -108,7 +108,9 @@ def compress(machine: Interpreter, call: Call, state: State, context: Context) -
         text = operand.text.removesuffix(suffix) if undo else operand.text + suffix
         if arguments.value("-o") is not None:
             text = arguments.value("-o").text  # type: ignore[union-attr]
-        write_file(machine, call, state, context, replace(operand, value=Value(text)), taints, via="copy", append=False)
+        write_file(
+            machine, call, state, context, replace(operand, text=text, taints=CLEAN), taints, via="copy", append=False
+        )
         if not arguments.has("-k", "--keep") and call.name != "zstd":
             machine.files.remove(
                 state, machine.files.path(operand.text, state), call.span, recursive=False, glob=operand.glob

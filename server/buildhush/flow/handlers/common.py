@@ -133,31 +133,28 @@ def environment_taints(state: State, named: tuple[Operand, ...]) -> Taints:
     return union(found)
 
 
+_IN_FRONT_OF_A_PATH = ("=", "@", ":")
+
+
 def note_operands(machine: Interpreter, operands: tuple[Operand, ...], state: State, context: Context) -> None:
     """A command that names a secret's file uses it: the mount is needed, and a removal must come later."""
     for operand in operands:
         text = operand.text
-        if not text or (text.startswith("-") and "=" not in text):
+        if not text or (text[0] == "-" and "=" not in text):
             continue
-        candidates = [text]
-        for separator in ("=", "@", ":"):
+        _note_path(machine, text, operand, state, context)
+        for separator in _IN_FRONT_OF_A_PATH:
             if separator in text:
-                candidates.append(text.rpartition(separator)[2])
-        for candidate in candidates:
-            if candidate.startswith(("/", "~", ".", "\x01")) or candidate == text:
-                _note_path(machine, candidate, operand, state, context)
+                candidate = text.rpartition(separator)[2]
+                if candidate.startswith(("/", "~", ".", "\x01")):
+                    _note_path(machine, candidate, operand, state, context)
 
 
 def _note_path(machine: Interpreter, text: str, operand: Operand, state: State, context: Context) -> None:
     path = machine.files.path(text, state)
-    if (
-        not path.startswith("/run/secrets/")
-        and path not in state.files
-        and not any(known.startswith(path.rstrip("/") + "/") for known in state.files)
-    ):
-        return
+    below = path if path == "/" else path + "/"
     for known, entry in state.files.items():
-        if known == path or known.startswith(path.rstrip("/") + "/"):
+        if known == path or known.startswith(below):
             if entry.record is not None:
                 machine.evidence.read_records[id(entry.record)] = entry.record
             machine.files.note_word(context.place(operand.span), "path", entry.taints)

@@ -95,7 +95,7 @@ def copy(machine: Interpreter, call: Call, state: State, context: Context) -> Ou
                 call,
                 state,
                 context,
-                replace(destination, value=Value(path or "/")),
+                replace(destination, text=path or "/", taints=CLEAN),
                 taints,
                 via="copy",
                 append=False,
@@ -177,7 +177,7 @@ def dd(machine: Interpreter, call: Call, state: State, context: Context) -> Outc
     sizes = {"bs": 512, "count": 0}
     for operand in call.operands:
         key, _, text = operand.text.partition("=")
-        value = Operand(Value(text, operand.taints), operand.span, False, operand.word)
+        value = Operand(text, operand.taints, operand.span, False, operand.word)
         if key == "if":
             taints = machine.files.read(text, state, context.place(operand.span))
         elif key == "of":
@@ -198,7 +198,7 @@ def find(machine: Interpreter, call: Call, state: State, context: Context) -> Ou
     texts = [operand.text for operand in call.operands]
     note_operands(machine, call.operands, state, context)
     start = next((i for i, text in enumerate(texts) if text.startswith(("-", "(", "!"))), len(texts))
-    roots = call.operands[:start] or (Operand(Value("."), call.span, False, None),)
+    roots = call.operands[:start] or (Operand(".", CLEAN, call.span, False, None),)
     names: list[str] = []
     unsure = False
     position = start
@@ -243,10 +243,7 @@ def find(machine: Interpreter, call: Call, state: State, context: Context) -> Ou
     if not words:
         return Outcome(state, state)
     for known in found or [symbol("{}")]:
-        expanded = [
-            replace(word, value=Value(word.text.replace("{}", known), word.taints)) if "{}" in word.text else word
-            for word in words
-        ]
+        expanded = [replace(word, text=word.text.replace("{}", known)) if "{}" in word.text else word for word in words]
         outcome = call_operands(machine, expanded, call, state, context)
         merged = outcome.ok or outcome.fail
         if merged is None:

@@ -13,7 +13,7 @@ from buildhush.flow.interpreter import Call, Interpreter
 from buildhush.flow.machine import Context, Outcome, placed
 from buildhush.flow.state import FileEntry, State
 from buildhush.flow.symbols import display, is_known
-from buildhush.flow.taint import CLEAN, Value, union
+from buildhush.flow.taint import CLEAN, union
 
 
 def edit_in_place(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome | None:
@@ -48,7 +48,7 @@ def edit_in_place(machine: Interpreter, call: Call, state: State, context: Conte
                 call,
                 state,
                 context,
-                replace(operand, value=Value(copied)),
+                replace(operand, text=copied, taints=CLEAN),
                 entry.taints,
                 via="copy",
                 append=False,
@@ -72,7 +72,14 @@ def split_file(machine: Interpreter, call: Call, state: State, context: Context)
         named = arguments.operands[-1] if arguments.operands else None
         if named is not None:
             write_file(
-                machine, call, state, context, replace(named, value=Value(prefix)), taints, via="copy", append=False
+                machine,
+                call,
+                state,
+                context,
+                replace(named, text=prefix, taints=CLEAN),
+                taints,
+                via="copy",
+                append=False,
             )
     return Outcome(state, state)
 
@@ -245,7 +252,7 @@ def awk(machine: Interpreter, call: Call, state: State, context: Context) -> Out
         taints = taints | input_of(machine, arguments, state, context, program=True)
     target = re.search(r'print[^|>]{0,400}>{1,2}\s{0,40}"([^"]+)"', program.text)
     if target is not None:
-        named = replace(program, value=Value(target.group(1)))
+        named = replace(program, text=target.group(1), taints=CLEAN)
         write_file(machine, call, state, context, named, taints, via="copy", append=">>" in target.group(0))
     else:
         machine.emit(taints, None, call.span, state, placed(context), call.command)

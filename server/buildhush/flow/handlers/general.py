@@ -20,6 +20,8 @@ from buildhush.flow.symbols import is_known
 from buildhush.flow.taint import CLEAN, union
 from buildhush.knowledge.commands import Output
 
+_OWN = Output.OWN
+
 
 def by_knowledge(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome | None:
     """A command as its entry in the knowledge describes it; an unknown one prints nothing of what it is given."""
@@ -41,13 +43,19 @@ def by_knowledge(machine: Interpreter, call: Call, state: State, context: Contex
         if script is not None:
             return run_text(machine, (script,), call, state, context, own_shell=True)
     note_operands(machine, call.operands, state, context)
-    apply_stores(machine, call, arguments, knowledge, state, context)
-    apply_printing(machine, call, arguments, knowledge, state, context)
-    apply_undoing(machine, call, arguments, knowledge, state, context)
+    if knowledge.stores:
+        apply_stores(machine, call, arguments, knowledge, state, context)
+    if knowledge.prints:
+        apply_printing(machine, call, arguments, knowledge, state, context)
+    if knowledge.undoes:
+        apply_undoing(machine, call, arguments, knowledge, state, context)
     taints = CLEAN
-    if knowledge.output is Output.ARGUMENTS:
+    output = knowledge.output
+    if output is _OWN:
+        pass  # Most commands.
+    elif output is Output.ARGUMENTS:
         taints = union(operand.taints for operand in call.operands)
-    elif knowledge.output is Output.INPUT and not arguments.has(*knowledge.digest_options):
+    elif output is Output.INPUT and not arguments.has(*knowledge.digest_options):
         taints = input_of(
             machine,
             arguments,
@@ -56,13 +64,13 @@ def by_knowledge(machine: Interpreter, call: Call, state: State, context: Contex
             program=knowledge.first_operand_is_program,
             printed_options=knowledge.printed_options,
         )
-    elif knowledge.output is Output.ENVIRONMENT:
+    elif output is Output.ENVIRONMENT:
         taints = environment_taints(state, arguments.operands)
     target = arguments.value(*knowledge.output_options) if knowledge.output_options else None
     if target is not None and target.text != "-":
         write_file(machine, call, state, context, target, taints, via="copy", append=False)
     elif taints:
-        how = "environment" if knowledge.output is Output.ENVIRONMENT else "prints"
+        how = "environment" if output is Output.ENVIRONMENT else "prints"
         machine.emit(taints, None, call.span, state, placed(context), call.command, how=how)
     return Outcome(state, state)
 

@@ -21,11 +21,11 @@ from buildhush.flow.taint import CLEAN, EMPTY, Value, union
 
 def echo(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome:
     """echo: its operands; with known text it can be followed through `$(…)`."""
-    operands = list(call.operands)
+    operands = call.operands
     while operands and operands[0].text in ("-n", "-e", "-E", "-ne", "-en"):
-        operands.pop(0)
-    text = " ".join(operand.text for operand in operands)
-    taints = union(operand.taints for operand in operands)
+        operands = operands[1:]
+    text = " ".join([operand.text for operand in operands])
+    taints = union([operand.taints for operand in operands])
     machine.emit(taints, text, call.span, state, placed(context), call.command)
     return Outcome(state, None)
 

@@ -97,12 +97,9 @@ def shell(machine: Interpreter, call: Call, state: State, context: Context) -> O
     heredoc = next((r for r in call.redirects if r.operator in ("<<", "<<-", "<<<")), None)
     if not [word for word in words if word.text != "-s"] and heredoc is not None and heredoc.target is not None:
         word = heredoc.target
-        operand = Operand(
-            Value(word.constant or "") if heredoc.quoted_heredoc else machine.expander.value(word, state, context),
-            word.span,
-            False,
-            word,
-        )
+        quoted = heredoc.quoted_heredoc
+        value = Value(word.constant or "") if quoted else machine.expander.value(word, state, context)
+        operand = Operand(value.text, value.taints, word.span, False, word)
         return run_text(machine, (operand,), call, state, context, own_shell=True, errexit=errexit, xtrace=xtrace)
     if words and script is None:
         known = script_text(machine, words[0], state)
@@ -143,17 +140,15 @@ def xargs(machine: Interpreter, call: Call, state: State, context: Context) -> O
     )
     first = next(iter(arguments.operands), None)
     start = next((i for i, o in enumerate(call.operands) if o is first), len(call.operands))
-    words = list(call.operands[start:]) or [Operand(Value("echo"), call.span, False, None)]
-    extra = Operand(
-        Value(symbol("xargs"), through(context.input, call.span, "becomes arguments")), call.span, False, None
-    )
+    words = list(call.operands[start:]) or [Operand("echo", CLEAN, call.span, False, None)]
+    extra = Operand(symbol("xargs"), through(context.input, call.span, "becomes arguments"), call.span, False, None)
     placeholder = arguments.value("-I", "--replace")
     known = context.input_text
     if placeholder is None and known is not None and is_known(known):
-        words += [Operand(Value(text), call.span, False, None) for text in known.split()]
+        words += [Operand(text, CLEAN, call.span, False, None) for text in known.split()]
     elif placeholder is not None:
         words = [
-            replace(w, value=Value(w.text.replace(placeholder.text, extra.text), w.taints | extra.taints))
+            replace(w, text=w.text.replace(placeholder.text, extra.text), taints=w.taints | extra.taints)
             if placeholder.text in w.text
             else w
             for w in words
