@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import bashlex
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -149,7 +151,7 @@ def test_the_snippets_are_many_and_different() -> None:
 
 
 # Not generated, because bashlex is wrong there: `x'$A'` (it expands inside single quotes), `$( a )` (it loses the last
-# blanks), `$(a && b)` and `$(a b#c)` (it rejects them).
+# blanks), `$(a && b)` and `$(a b#c)` (it rejects them), `$Aé` (it takes the letter for a part of the name).
 names = st.sampled_from(["A", "token_1", "HOME"])
 plain = st.sampled_from(["a", "b.c", "/x/y", "-f", "--opt=v", "é", "x=y", "1", "~/z", "*.k", "@", "%s"])
 pieces = st.recursive(
@@ -168,7 +170,7 @@ pieces = st.recursive(
     ),
     max_leaves=4,
 )
-words = st.lists(pieces, min_size=1, max_size=3).map("".join)
+words = st.lists(pieces, min_size=1, max_size=3).map("".join).filter(lambda word: not re.search(r"\$\w+é", word))
 redirects = st.tuples(st.sampled_from([">", ">>", "2>", "<", "2>>", "&>", ">|"]), st.sampled_from(["", " "]), words)
 commands = st.builds(
     lambda assigned, name, arguments, redirected: " ".join([*assigned, name, *arguments, *map("".join, redirected)]),
