@@ -26,6 +26,7 @@ from buildhush.knowledge.values import hushed
 from buildhush.rules.api import Finding, Fix, Rule, Severity
 from buildhush.rules.registry import all_rules
 from buildhush.suppress import comment_fix, silence, silencing_comments
+from buildhush.text.difference import single_edit
 from buildhush.text.spans import Edit, Span, apply
 
 _log = logging.getLogger("buildhush.engine")
@@ -223,7 +224,7 @@ def _reparsed(previous: Analysis, text: str, edit: Edit | None) -> Reparse:
     if previous.text == text:
         return Reparse(previous.tree, Change(0, 0, 0), 0, len(previous.tree.nodes))
     if edit is None:
-        edit = _difference(previous.text, text)
+        edit = single_edit(previous.text, text)
     return reparse_with_counts(previous.tree, edit, text)
 
 
@@ -249,27 +250,6 @@ def _with(tree: Dockerfile, old: tuple[N, ...], fresh: tuple[N, ...]) -> tuple[N
 
 def _faulty(nodes: Iterable[Node]) -> tuple[Instruction, ...]:
     return tuple(node for node in nodes if isinstance(node, Instruction) and node.problems)
-
-
-def _difference(before: str, after: str) -> Edit:
-    """The one edit between two texts, by their common head and tail."""
-    limit = min(len(before), len(after))
-    low, high = 0, limit
-    while low < high:
-        middle = (low + high + 1) // 2
-        if before[:middle] == after[:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    head = low
-    low, high = 0, limit - head
-    while low < high:
-        middle = (low + high + 1) // 2
-        if before[len(before) - middle :] == after[len(after) - middle :]:
-            low = middle
-        else:
-            high = middle - 1
-    return Edit(Span(head, len(before) - low), after[head : len(after) - low])
 
 
 def _commands(settings: Settings) -> Mapping[str, CommandKnowledge]:

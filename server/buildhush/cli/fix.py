@@ -29,12 +29,12 @@ from buildhush.cli.masking import hide, masked_line
 from buildhush.cli.records import FindingRecord, Results, stable, to_json
 from buildhush.cli.repairs import Passes, Repairs, Step
 from buildhush.cli.surroundings import look_around
-from buildhush.companions.layout import difference
 from buildhush.companions.readers import kind_of
 from buildhush.config import ConfigurationError
 from buildhush.engine import Analysis
 from buildhush.knowledge.values import hushed
 from buildhush.rules.api import PassedSecret, Safety
+from buildhush.text.difference import line_edits
 from buildhush.text.line_index import LineIndex
 
 VERSION = 1
@@ -298,7 +298,7 @@ class _Run:
 
     def _edits(self, before: str, after: str) -> Iterator[dict[str, Any]]:
         """An edit whose text holds a secret's value has the text null."""
-        for edit in difference(before, after):
+        for edit in line_edits(before, after):
             shown = edit.text if hushed(self._hidden(edit.text)) == edit.text else None
             yield {"start": edit.span.start, "end": edit.span.end, "text": shown}
 

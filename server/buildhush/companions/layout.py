@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import re
-from difflib import SequenceMatcher
 
 from buildhush.companions.values import Mapping, Pair, Sequence, Value
-from buildhush.text.line_index import lines_of
 from buildhush.text.spans import Edit, Span, insertion
-
-_LONGEST_COMPARED = 20_000
-"""Lines; longer texts are compared by their common start and end only."""
 
 
 def newline_of(text: str) -> str:
@@ -168,30 +163,3 @@ def attribute_removed(text: str, pair: Pair) -> Edit | None:
     if text[start : pair.span.start].strip() or (behind and not behind.startswith(("#", "//"))):
         return None
     return Edit(Span(start, end), "")
-
-
-def difference(old: str, new: str) -> tuple[Edit, ...]:
-    """Edits that turn one text into the other, by line and then as short as they get."""
-    before, after = lines_of(old), lines_of(new)
-    if len(before) + len(after) > _LONGEST_COMPARED:
-        return tuple(_trimmed(old, 0, len(old), new))
-    starts = [0]
-    for line in before:
-        starts.append(starts[-1] + len(line))
-    edits: list[Edit] = []
-    for tag, start, end, new_start, new_end in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if tag != "equal":
-            edits += _trimmed(old, starts[start], starts[end], "".join(after[new_start:new_end]))
-    return tuple(edits)
-
-
-def _trimmed(old: str, start: int, end: int, text: str) -> list[Edit]:
-    prefix = _common(old[start:end], text)
-    suffix = _common(old[start + prefix : end][::-1], text[prefix:][::-1])
-    edit = Edit(Span(start + prefix, end - suffix), text[prefix : len(text) - suffix])
-    return [] if edit.span.start == edit.span.end and not edit.text else [edit]
-
-
-def _common(one: str, other: str) -> int:
-    pairs = zip(one, other, strict=False)
-    return next((count for count, (first, second) in enumerate(pairs) if first != second), min(len(one), len(other)))

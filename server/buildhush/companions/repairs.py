@@ -25,6 +25,7 @@ from buildhush.companions.values import Mapping, Null, Pair, Scalar, Sequence
 from buildhush.companions.workflows import repository_of
 from buildhush.companions.yaml_reader import read_yaml
 from buildhush.rules.api import PassedSecret
+from buildhush.text.difference import line_edits
 from buildhush.text.spans import Edit, Span, apply, insertion
 
 _MOST_STEPS = 12
@@ -83,7 +84,7 @@ def caller_edits(index: CallerIndex, dockerfile_path: str, passes: Iterable[Pass
         original = index.text_of(path) or ""
         description = found[path].description if path in found else f"No longer pass `{name}`"
         notes = found[path].notes if path in found else ()
-        found[path] = FileEdits(path, layout.difference(original, texts[path]), description, notes)
+        found[path] = FileEdits(path, line_edits(original, texts[path]), description, notes)
     return tuple(found[path] for path in sorted(found))
 
 
@@ -184,7 +185,7 @@ def inline_edits(
         repair.run(caller, passed, (caller,))
     if not _holds(file, repair.text, (caller,), passes, read_text, root, frozenset()):
         return None
-    edits = layout.difference(file.text, repair.text)
+    edits = line_edits(file.text, repair.text)
     description = f"Change the Dockerfile of {caller.name}"
     return FileEdits(file.path, edits, description, tuple(dict.fromkeys(repair.notes))) if edits else None
 
@@ -208,7 +209,7 @@ def file_edits(
         # Who is extended comes first: what it passes then, those that extend it pass too.
         for caller in sorted(callers, key=lambda each: _takes_over(each, passed)):
             repair.run(caller, passed, callers)
-    edits = layout.difference(file.text, repair.text)
+    edits = line_edits(file.text, repair.text)
     if not edits or not _holds(file, repair.text, callers, passes, read_text, root, needed):
         return None
     flags = ", ".join(f"`{passed.id}`" for passed in passes)
@@ -273,7 +274,7 @@ def edits_without_argument(
         return None
     repair = _Repair(file, read_text, root, frozenset())
     repair.run(caller, PassedSecret("", replaces_argument=name), (caller,))
-    edits = layout.difference(file.text, repair.text)
+    edits = line_edits(file.text, repair.text)
     gone = (PassedSecret("", replaces_argument=name),)
     if not edits or not _holds(file, repair.text, (caller,), gone, read_text, root, frozenset()):
         return None

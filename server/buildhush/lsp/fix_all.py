@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from buildhush.companions.layout import difference
 from buildhush.engine import Report, analyze
 from buildhush.lsp.edits import Change, offered
 from buildhush.rules.api import Fix, IgnoreEntry, PassedSecret, Safety
+from buildhush.text.difference import line_edits
 from buildhush.text.spans import apply
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _fixed(
         is_safe = is_safe and fix.safety is Safety.SAFE
         analysis = fixed
     return Change(
-        difference(document.text, analysis.text),
+        line_edits(document.text, analysis.text),
         tuple(dict.fromkeys(lines)),
         tuple(dict.fromkeys(passes)),
         is_safe=is_safe,
