@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections import ChainMap, abc
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -259,7 +261,7 @@ class _Reader:
     def layers(self, name: str) -> list[_Layer]:
         """What is said about a service, the strongest first: an override, the file itself, what either lies upon."""
         found: list[_Layer] = []
-        upper, lower = self.beside()
+        upper, lower = self.beside
         if upper is not None:
             found += self.extended(upper, name)
             if _is_reset(upper, name, "build"):
@@ -272,6 +274,7 @@ class _Reader:
             found += [_without_reset(layer, self.own, name) for layer in self.extended(lower, name)]
         return found
 
+    @cached_property
     def beside(self) -> tuple[_Source | None, _Source | None]:
         """The override that compose puts on top of this file by itself, and the file that this one may lie upon."""
         name = os.path.basename(self.own.path).lower()
@@ -378,19 +381,15 @@ class _Reader:
             return ()
         return (BuildPlace(os.path.normpath(os.path.join(root, file)), root),)
 
-    def definitions(self, layers: list[_Layer]) -> dict[str, PassedSecretUse]:
+    def definitions(self, layers: list[_Layer]) -> abc.Mapping[str, PassedSecretUse]:
         """The secrets of the top level: of this file and its override, and of what the service lies upon.
 
         A service that stands on its own may be built without the file beside it, so that one's definitions don't count.
         `extends` brings none along.
         """
-        upper, lower = self.beside()
+        upper, lower = self.beside
         merged = (upper, self.own, lower if any(layer.source is lower for layer in layers) else None)
-        found: dict[str, PassedSecretUse] = {}
-        for source in reversed(merged):
-            if source is not None:
-                found.update(self.defined_in(source))
-        return found
+        return ChainMap(*(self.defined_in(source) for source in merged if source is not None))
 
     def defined_in(self, source: _Source) -> dict[str, PassedSecretUse]:
         """The secrets of a file's top level, read once for all services."""
@@ -400,7 +399,7 @@ class _Reader:
 
 
 def _secrets(
-    build: Mapping, owner: str, written_in: str | None, definitions: dict[str, PassedSecretUse]
+    build: Mapping, owner: str, written_in: str | None, definitions: abc.Mapping[str, PassedSecretUse]
 ) -> list[PassedSecretUse]:
     value = build.get("secrets")
     found = []

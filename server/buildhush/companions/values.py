@@ -7,6 +7,7 @@ the place where it is written; `shared` says so, because an edit there changes m
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -52,7 +53,7 @@ class Pair(Struct, frozen=True, eq=False):
     tag: str = ""
 
 
-class Mapping(Struct, frozen=True, eq=False):
+class Mapping(Struct, frozen=True, eq=False, dict=True):
     """Pairs in order, merged ones last and only where the mapping has no pair of its own with that key.
 
     `flow`: written with braces. `span` covers what is written at this place.
@@ -65,7 +66,11 @@ class Mapping(Struct, frozen=True, eq=False):
 
     def pair(self, key: str) -> Pair | None:
         """The pair of a key, the last one that is written, as parsers that allow doubles have it."""
-        return next((pair for pair in reversed(self.pairs) if pair.key.text == key), None)
+        return self._by_key.get(key)
+
+    @cached_property
+    def _by_key(self) -> dict[str, Pair]:
+        return {pair.key.text: pair for pair in self.pairs}
 
     def get(self, key: str) -> Value | None:
         """The value of a key."""

@@ -31,7 +31,7 @@ MAX_LENGTH = 1_000_000
 """Characters; a longer file is not read."""
 
 MAX_NODES = 200_000
-"""Values that aliases may multiply to; what lies beyond reads as opaque."""
+"""Values of a text, those of an anchor once for each of its aliases; what lies beyond reads as opaque, a problem."""
 
 MAX_BLOCKS = 220
 """Blocks (by indentation) that may be open at once; a file with more is not read."""
@@ -49,18 +49,19 @@ def read_yaml(text: str) -> Parsed:
     """The documents of a YAML or JSON text. Never raises."""
     if len(text) > MAX_LENGTH:
         return Parsed(text, (), (Span(0, 0),))
-    documents, problems = _read(text)
+    documents, problems, beyond = _read(text)
     if problems and len(text) <= _MENDED_LENGTH:
         # One half-typed line can cost the whole tree: without it, or up to it, the rest reads as it was.
         documents = _read(_mended(text))[0] or documents
-    return Parsed(text, documents, problems)
+    return Parsed(text, documents, problems + beyond)
 
 
-def _read(text: str) -> tuple[tuple[Value, ...], tuple[Span, ...]]:
+def _read(text: str) -> tuple[tuple[Value, ...], tuple[Span, ...], tuple[Span, ...]]:
+    """The documents, where the text is broken, and where its values become too many."""
     data = encoded(text)
     tree = _tree(text, data)
     if tree is None:
-        return (), (Span(0, 0),)
+        return (), (Span(0, 0),), ()
     reader = _Reader(text, Offsets(text, data))
     documents: list[Value] = []
     for child in tree.root_node.named_children:
@@ -73,7 +74,7 @@ def _read(text: str) -> tuple[tuple[Value, ...], tuple[Span, ...]]:
             # Of a broken document, what was read of it still counts.
             documents += reader.rescued(child)
     problems = tuple(_problems(tree.root_node, reader)) if tree.root_node.has_error else ()
-    return tuple(documents), problems
+    return tuple(documents), problems, () if reader.beyond is None else (reader.beyond,)
 
 
 def _mended(text: str) -> str:
@@ -139,8 +140,10 @@ class _Reader:
     def __init__(self, text: str, offsets: Offsets) -> None:
         self.text = text
         self.offsets = offsets
-        self.anchors: dict[str, Value] = {}
+        self.anchors: dict[str, tuple[Value, int]] = {}
+        """With how many values each stands for."""
         self.made = 0
+        self.beyond: Span | None = None
 
     def first_value(self, node: tree_sitter.Node, depth: int) -> Value | None:
         for child in node.named_children:
@@ -171,22 +174,47 @@ class _Reader:
         return Span(start, start + len(self.text[start:end].rstrip()))
 
     def value(self, node: tree_sitter.Node, depth: int) -> Value:
+        before = self.made
         self.made += 1
-        if depth > MAX_DEPTH or self.made > MAX_NODES:
+        if depth > MAX_DEPTH:
             return Opaque("", self.span(node))
+        if self.made > MAX_NODES:
+            return self.too_many(node)
         anchor: str | None = None
-        result: Value = Null(self.span(node))
+        result: Value | None = None
         for child in node.named_children:
-            if child.type == "anchor":
-                anchor = self.text[self.span(child).start + 1 : self.span(child).end]
-            elif child.type == "alias":
-                name = self.text[self.span(child).start + 1 : self.span(child).end]
-                result = _as_shared(self.anchors.get(name, Opaque("", self.span(child))))
-            elif child.type not in ("tag", "comment"):
+            kind = child.type
+            if kind == "anchor":
+                anchor = self.name(child)
+            elif kind == "alias":
+                result = self.aliased(child)
+            elif kind not in ("tag", "comment"):
                 result = self.content(child, depth)
+        if result is None:
+            result = Null(self.span(node))
         if anchor is not None:
-            self.anchors[anchor] = result
+            self.anchors[anchor] = result, self.made - before
         return result
+
+    def aliased(self, node: tree_sitter.Node) -> Value:
+        value, size = self.anchors.get(self.name(node), (None, 0))
+        if value is None:
+            return Opaque("", self.span(node))
+        if self.made + size > MAX_NODES:
+            return self.too_many(node)
+        self.made += size
+        return _as_shared(value)
+
+    def too_many(self, node: tree_sitter.Node) -> Opaque:
+        span = self.span(node)
+        if self.beyond is None:
+            self.beyond = span
+        return Opaque("", span)
+
+    def name(self, node: tree_sitter.Node) -> str:
+        """What an anchor or an alias is called."""
+        span = self.span(node)
+        return self.text[span.start + 1 : span.end]
 
     def content(self, node: tree_sitter.Node, depth: int) -> Value:
         kind = node.type
@@ -237,14 +265,13 @@ class _Reader:
         if not isinstance(key, Scalar):
             return None
         value_node = node.child_by_field_name("value")
-        end = self.span(node).end
-        value = Null(Span(end, end)) if value_node is None else self.value(value_node, depth + 1)
-        return Pair(key, value, self.span(node), tag=self.tag(value_node))
+        span = self.span(node)
+        if value_node is None:
+            return Pair(key, Null(Span(span.end, span.end)), span)
+        return Pair(key, self.value(value_node, depth + 1), span, tag=self.tag(value_node))
 
-    def tag(self, node: tree_sitter.Node | None) -> str:
-        found = (
-            next((child for child in node.named_children if child.type == "tag"), None) if node is not None else None
-        )
+    def tag(self, node: tree_sitter.Node) -> str:
+        found = next((child for child in node.named_children if child.type == "tag"), None)
         return "" if found is None else self.text[slice(*_pair_of(self.span(found)))]
 
     def sequence(self, node: tree_sitter.Node, depth: int) -> Sequence:
