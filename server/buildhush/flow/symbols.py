@@ -73,7 +73,7 @@ def resolve(path: str, folder: str, home: str) -> str:
         first = path[:1]
         if first == "/":
             return path
-        if first not in _ROOTED_ELSEWHERE and folder[:1] == "/":
+        if first not in _ROOTED_ELSEWHERE and folder[:1] == "/" and "/." not in folder:
             return f"{folder}/{path}" if folder != "/" else f"/{path}"
     if path == "~" or path.startswith("~/"):
         path = home + path[1:]
