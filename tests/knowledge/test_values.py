@@ -362,10 +362,11 @@ def test_an_ordinary_dockerfile_does_not_import_detect_secrets() -> None:
 )
 def test_long_hostile_texts_take_linear_time(piece: str) -> None:
     text = piece * (100_000 // len(piece))
-    started = time.perf_counter()
+    started = time.process_time()
     find_literals(text)
     classify_value(text)
-    assert time.perf_counter() - started < 2
+    # Quadratic behaviour takes minutes on these; no machine is so slow that linear work does.
+    assert time.process_time() - started < 20
 
 
 @settings(max_examples=150, deadline=None)

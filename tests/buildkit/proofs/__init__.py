@@ -40,6 +40,10 @@ UNPROVEN: dict[Kind, str] = {
         "secret-mount-ineffective",
         "Use the frontend …",
     ): "builds here have no network, so only the engine's own frontend runs, whatever `# syntax` asks for",
+    (
+        "secret-in-env",
+        "Remove …, which no instruction reads",
+    ): "it is offered for stages that are not exported, and no output of a build shows the configuration of one",
 }
 """Kinds of fix that no build here can prove, with the reason."""
 
