@@ -11,16 +11,13 @@ from pathlib import Path
 
 import pytest
 from tests.buildkit.clients import CallerBuild, CallerRunner
-from tests.buildkit.engine import EngineMissing, is_required
 from tests.companions.repair_cases import Case, read_cases
 from tests.companions.test_inline import REPAIRED
 from tests.companions.workspace import Workspace
-from tests.support import missing
 
 from buildhush.companions.findings import whole_fix
 from buildhush.companions.readers import kind_of
 from buildhush.engine import fixes
-from buildhush.verify.buildctl import BuildctlEngine
 from buildhush.verify.engine import without_syntax_line
 
 CANARY = "canary-0123456789-abcdef-of-a-token"
@@ -36,14 +33,6 @@ SEEN = f"seen-{len(CANARY)}"
 
 # Podman's own builder is no client of BuildKit; what its script does is not run here.
 CASES = [case for case in read_cases() if case.after and "podman" not in case.before[case.name]]
-
-
-@pytest.fixture(scope="module")
-def runner(build_engine: BuildctlEngine, tmp_path_factory: pytest.TempPathFactory) -> CallerRunner:
-    try:
-        return CallerRunner(build_engine, tmp_path_factory.mktemp("clients"))
-    except EngineMissing as reason:
-        missing(str(reason), is_required())
 
 
 def built(runner: CallerRunner, case: Case, root: Path) -> CallerBuild:

@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 from tests.buildkit.clients import CallerRunner
-from tests.buildkit.engine import EngineMissing, is_required
 from tests.companions.workspace import Workspace
-from tests.support import missing
 
 from buildhush.flow.facts import Sink, SourceKind
-from buildhush.verify.buildctl import BuildctlEngine
 
 CANARY = "canary-0123456789-abcdef-of-a-file"
 COPIES = "FROM oracle-base\nCOPY . /app/all/\n"
@@ -105,14 +102,6 @@ CASES = {
     "bake: a target for a stage": (STAGE, {"docker-bake.hcl": BAKE % "target:other"}, False),
     "the stage itself": (STAGE, {"docker-bake.hcl": BAKE.replace('  contexts = { assets = "%s" }\n', "")}, True),
 }
-
-
-@pytest.fixture(scope="module")
-def runner(build_engine: BuildctlEngine, tmp_path_factory: pytest.TempPathFactory) -> CallerRunner:
-    try:
-        return CallerRunner(build_engine, tmp_path_factory.mktemp("clients"))
-    except EngineMissing as reason:
-        missing(str(reason), is_required())
 
 
 @pytest.mark.parametrize(("dockerfile", "files", "leaks"), CASES.values(), ids=CASES.keys())

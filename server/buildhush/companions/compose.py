@@ -160,10 +160,6 @@ class _Reader:
         target = next(
             ((layer, text) for layer, build in mappings if isinstance(text := build.get("target"), Scalar)), None
         )
-        contexts: dict[str, NamedFolder] = {}
-        for layer, build in mappings:
-            for each in _contexts(build, layer.source.folder):
-                contexts.setdefault(each.name, each)
         inline = self.inline(name, mappings)
         return Caller(
             self.own.path,
@@ -184,7 +180,7 @@ class _Reader:
             inline=inline if inline is not None and inline.content.text else None,
             inherited_args=tuple(inherited),
             inherited_secrets=tuple(each for each in secrets.values() if each.written_in is not None),
-            contexts=tuple(contexts.values()),
+            contexts=_contexts_of(mappings),
         )
 
     def included(self) -> Iterator[Caller]:
@@ -249,13 +245,7 @@ class _Reader:
             None if target is None else interpolated(target),
             opaque=True,
             inherited_secrets=tuple(secrets),
-            contexts=tuple(
-                {
-                    each.name: each
-                    for layer, build in reversed(mappings)
-                    for each in _contexts(build, layer.source.folder)
-                }.values()
-            ),
+            contexts=_contexts_of(mappings),
         )
 
     def layers(self, name: str) -> list[_Layer]:
@@ -495,6 +485,15 @@ def _arguments(build: Mapping, owner: str, written_in: str | None) -> list[Passe
                 PassedArgument(name, kind, variable, item_span, name_span, value_span, owner, item.shared, written_in)
             )
     return found
+
+
+def _contexts_of(builds: Iterable[tuple[_Layer, Mapping]]) -> tuple[NamedFolder, ...]:
+    """The additional contexts of a service, each as its strongest layer has it."""
+    found: dict[str, NamedFolder] = {}
+    for layer, build in builds:
+        for each in _contexts(build, layer.source.folder):
+            found.setdefault(each.name, each)
+    return tuple(found.values())
 
 
 def _contexts(build: Mapping, folder: str) -> Iterator[NamedFolder]:
