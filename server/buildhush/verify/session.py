@@ -22,8 +22,16 @@ from buildhush.verify.plan import Plan, PlanError
 
 LARGEST_COPY = 2 * 1024**3
 """Bytes of a build context that are copied at most, where hard links cannot be made."""
-RELEASE_SECONDS = 5.0
+RELEASE_SECONDS = 10.0
 """How long to wait for the engine to let go of the records of a build that has ended."""
+SETTLING_SECONDS = 0.5
+"""How long no record must turn up before the clean-up is over.
+
+BuildKit keeps a copy of the build context that a stopped build still held as two records. When one is removed, the
+other comes to light a moment later, under a new identifier (seen with 0.34 in the listings of stopped builds).
+"""
+PAUSE_SECONDS = 0.2
+"""Between two looks at the builder's cache."""
 
 
 class Agreement(str, Enum):
@@ -218,19 +226,32 @@ def _clean_up_records(engine: Engine, before: frozenset[str] | None, dockerfile:
     if before is None:
         return ()
     try:
-        left = _new_records(engine, before, dockerfile)
-        deadline = time.monotonic() + RELEASE_SECONDS
-        while left:
-            engine.remove_records(left)
-            left = _new_records(engine, before, dockerfile)
-            if left and time.monotonic() > deadline:
-                break
-            if left:
-                # After a build that was stopped the engine holds its records for a moment more.
-                time.sleep(0.2)
+        left = _removed(engine, before, dockerfile)
     except EngineError as error:
         return (f"the builder's cache could not be cleaned: {error}",)
-    return (f"{len(left)} records of this build are left in the builder's cache",) if left else ()
+    if not left:
+        return ()
+    count = "1 record of this build is" if len(left) == 1 else f"{len(left)} records of this build are"
+    return (f"{count} left in the builder's cache",)
+
+
+def _removed(engine: Engine, before: frozenset[str], dockerfile: str) -> list[str]:
+    """Removes the new records of this Dockerfile until no more turn up; returns those that the engine holds on to."""
+    deadline = time.monotonic() + RELEASE_SECONDS
+    clean_since: float | None = None
+    while True:
+        left = _new_records(engine, before, dockerfile)
+        now = time.monotonic()
+        if left and now > deadline:
+            return left
+        if left:
+            engine.remove_records(left)
+            clean_since = None
+        elif clean_since is None:
+            clean_since = now
+        elif now - clean_since >= SETTLING_SECONDS:
+            return []
+        time.sleep(PAUSE_SECONDS)
 
 
 def _new_records(engine: Engine, before: frozenset[str], dockerfile: str) -> list[str]:
