@@ -60,7 +60,7 @@ format: $(STAMP) ## Bring the code into its layout
 	$(BIN)/ruff check --fix server tests
 	$(BIN)/ruff format server tests
 
-docs: $(STAMP) ## Write everything that is generated: rule pages, schema, manual page
+docs: $(STAMP) ## Write everything that is generated: rule pages, schema, manual page, the extension's list of rules
 	$(BIN)/python server/docs/generate.py
 
 docs-check: $(STAMP) ## Fail when something generated is stale
@@ -103,7 +103,7 @@ vscode-client/node_modules/.package-lock.json: vscode-client/package-lock.json
 	cd vscode-client && npm ci --silent
 
 vsix: $(STAMP) vscode-client/node_modules/.package-lock.json ## Check, test and pack the extension for VS Code
-	$(BIN)/python vscode-client/scripts/contribute_rules.py --check
+	$(BIN)/python server/docs/generate.py --check
 	cd vscode-client && npm run --silent check && npm run --silent test && PYTHON=../$(BIN)/python node scripts/package.mjs $(VSIX_TARGET)
 
 try: $(STAMP) ## VS Code in the browser on the examples; prints the address

@@ -1,4 +1,7 @@
-"""Writes what is generated from the code: rule pages, configuration schema, manual page. `--check` fails when stale."""
+"""Writes what is generated from the code: rule pages, configuration schema, manual page, the extension's list of rules.
+
+`--check` fails when something is stale.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,15 @@ import json
 import sys
 from pathlib import Path
 
+from extension_manifest import with_rules
+
 from buildhush.cli.manual import page
 from buildhush.cli.schema import json_schema
 from buildhush.rules.documents import render
 from buildhush.rules.registry import all_rules
 
 FOLDER = Path(__file__).parent
+MANIFEST = FOLDER.parent.parent / "vscode-client" / "package.json"
 
 
 def documents() -> dict[Path, str]:
@@ -24,6 +30,7 @@ def documents() -> dict[Path, str]:
         **{FOLDER / "rules" / f"{rule.id}.md": render(rule) for rule in rules.values()},
         FOLDER / "buildhush.schema.json": json.dumps(json_schema(list(rules)), indent=2) + "\n",
         FOLDER / "buildhush.1": page(),
+        MANIFEST: with_rules(MANIFEST.read_text(encoding="utf-8"), rules),
     }
 
 
