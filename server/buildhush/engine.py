@@ -194,8 +194,17 @@ def suppress_fix(analysis: Analysis, report: Report) -> Fix:
     return comment_fix(analysis.tree, report)
 
 
-def build_command(analysis: Analysis, path: str = "Dockerfile") -> str:
-    """The `docker buildx build` command that hands over every secret the file mounts."""
+def build_command(
+    analysis: Analysis,
+    path: str = "Dockerfile",
+    context: str = ".",
+    named_contexts: Iterable[tuple[str, str]] = (),
+) -> str:
+    """The `docker buildx build` command that hands over every secret the file mounts.
+
+    `path`, `context` and the folders of `named_contexts` (pairs of a name and a folder): as seen from where the command
+    is run.
+    """
     words = ["docker", "buildx", "build"]
     for secret in analysis.facts.build_secrets:
         if secret.kind is SourceKind.SSH_MOUNT:
@@ -204,9 +213,12 @@ def build_command(analysis: Analysis, path: str = "Dockerfile") -> str:
             variable = secret.environment or secret.id.upper().replace("-", "_").replace(".", "_")
             source = f"env={variable}" if variable.isidentifier() else f"src={secret.id}"
             words += ["--secret", f"id={secret.id},{source}"]
-    if path != "Dockerfile":
+    for name, folder in named_contexts:
+        words += ["--build-context", f"{name}={folder}"]
+    # Without a flag, Docker takes the `Dockerfile` of the context.
+    if path != "Dockerfile" or context != ".":
         words += ["-f", path]
-    return shlex.join([*words, "."])
+    return shlex.join([*words, context])
 
 
 def _refusal(text: str) -> DocumentProblem | None:

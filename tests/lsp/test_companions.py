@@ -353,6 +353,29 @@ def test_the_context_is_the_one_that_a_caller_names(profile: dict[str, Any], tmp
         assert editor.end() == 0
 
 
+def test_the_build_command_has_the_contexts_that_a_caller_names(tmp_path: Path) -> None:
+    script = "docker build -f docker/Dockerfile --build-context shared=lib --secret id=npm_token,env=NPM_TOKEN .\n"
+    parameters = workspace(tmp_path, build_sh=script)
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "docker/Dockerfile").write_text(MOUNTS)
+    expected = "docker buildx build --secret id=npm_token,env=NPM_TOKEN --build-context shared=../lib -f Dockerfile .."
+    with Editor(VS_CODE) as editor:
+        editor.start(**parameters)
+        uri = editor.open(MOUNTS, (tmp_path / "docker/Dockerfile").as_uri())
+
+        def title() -> str:
+            return str(editor.request("textDocument/codeLens", {"textDocument": {"uri": uri}})[0]["command"]["title"])
+
+        deadline = time.monotonic() + 30
+        while title() != expected and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert title() == expected
+        command = {"command": "buildhush.copyBuildCommand", "arguments": [uri]}
+        assert editor.request("workspace/executeCommand", command) == expected
+        assert editor.end() == 0
+
+
 def _until(editor: Editor, uri: str, count: int) -> list[dict[str, Any]]:
     """The diagnostics of a document once there are so many: files around it are read between messages."""
     for _ in range(200):

@@ -85,3 +85,36 @@ def test_the_form_of_a_secret_follows_its_name(path: str, start: str) -> None:
     template = template_for(path)
     assert template.startswith(start)
     assert "{canary}" in template
+
+
+def test_the_context_is_the_one_of_the_files_that_build_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker/Dockerfile").write_text("FROM node:22\nCOPY . .\n")
+    (tmp_path / ".env").write_text("TOKEN=real\n")
+    (tmp_path / "docker/compose.yaml").write_text(
+        "services:\n  web:\n    build:\n      context: ..\n      dockerfile: docker/Dockerfile\n"
+        "      additional_contexts:\n        shared: ../shared\n"
+    )
+    # A configuration makes the folder above a project, so its files are looked for callers.
+    (tmp_path / ".buildhush.toml").write_text("")
+    assert main(["verify", "--plan", str(tmp_path / "docker")]) == 0
+    shown = capsys.readouterr().out
+    assert f"with the context {tmp_path}," in shown
+    assert "file of the context .env" in shown
+    assert "a context named `shared`, which a canary build does not pass" in shown
+    assert main(["verify", "--plan", "--context", str(tmp_path / "docker"), str(tmp_path / "docker")]) == 0
+    shown = capsys.readouterr().out
+    assert f"with the context {tmp_path / 'docker'}," in shown
+    assert ".env" not in shown
+
+
+def test_the_configuration_names_secrets_too(dockerfile: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dockerfile.with_name(".buildhush.toml").write_text('secret-names = ["NODE_ENV"]\n')
+    assert main(["verify", "--plan", str(dockerfile)]) == 0
+    assert "build argument NODE_ENV" in capsys.readouterr().out
+
+
+def test_a_broken_configuration_is_said(dockerfile: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dockerfile.with_name(".buildhush.toml").write_text("nonsense = 1\n[")
+    assert main(["verify", "--plan", str(dockerfile)]) == 2
+    assert "configuration error" in capsys.readouterr().err

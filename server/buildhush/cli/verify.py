@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `verify`."""
     parser.add_argument("path", metavar="PATH", help="a Dockerfile, or a folder with one")
-    parser.add_argument("--context", metavar="FOLDER", help="the build context (default: the Dockerfile's folder)")
+    parser.add_argument(
+        "--context", metavar="FOLDER",
+        help="the build context (default: the one that callers build it with, else the Dockerfile's folder)",
+    )  # fmt: skip
     parser.add_argument("--target", metavar="STAGE", help="the stage to build")
     parser.add_argument(
         "--secret", action="append", default=[], metavar="id=ID[,template=FILE]|auto",
@@ -94,6 +97,11 @@ def _terminated_as_interrupted() -> Iterator[None]:
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
+    from buildhush.cli.analysis import Request, Target, configuration_for, settings_for
+    from buildhush.cli.files import UnreadableError
+    from buildhush.cli.surroundings import look_around
+    from buildhush.companions.build_contexts import UNTOLD
+    from buildhush.config import ConfigurationError
     from buildhush.verify.plan import PlanError, make_plan
 
     path = Path(arguments.path)
@@ -111,6 +119,13 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         layouts[name] = Path(place.removeprefix("oci-layout://"))
         if not (layouts[name] / "index.json").is_file():
             raise PlanError(f"--build-context {text}: that folder is no OCI layout")
+    request, target = Request(), Target(str(path), str(path))
+    try:
+        settings = settings_for(target, configuration_for(target, request), request)
+    except (ConfigurationError, UnreadableError) as error:
+        raise PlanError(f"configuration error: {error}") from error
+    around = None if arguments.context else look_around((), (), (target,), request)
+    places = None if around is None else around.placed(target).contexts
     return make_plan(
         path,
         Path(arguments.context) if arguments.context else None,
@@ -120,6 +135,8 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         network=arguments.network == "default",
         declared_frontend=not arguments.embedded_frontend,
         named_contexts=layouts,
+        places=places or UNTOLD,
+        settings=settings,
     )
 
 

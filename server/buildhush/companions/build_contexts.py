@@ -46,6 +46,14 @@ class ContextPlaces(Struct, frozen=True):
     roots: tuple[str, ...] = ()
     additional: tuple[Additional, ...] = ()
 
+    def usual_root(self, dockerfile: str) -> str:
+        """The main context for one build by hand: the Dockerfile's own folder unless every caller builds elsewhere.
+
+        `dockerfile`: absolute.
+        """
+        own = os.path.dirname(dockerfile)
+        return own if own in self.roots or not self.roots else self.roots[0]
+
 
 UNTOLD = ContextPlaces()
 

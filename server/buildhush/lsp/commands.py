@@ -41,7 +41,7 @@ def _fix_all(server: BuildhushServer, arguments: list[Any]) -> None:
 def _copy_build_command(server: BuildhushServer, arguments: list[Any]) -> str:
     """The command as text, for the client to copy; shown when the client is not known to do that."""
     document = _document(server, arguments)
-    command = command_for(document, server.analysis(document))
+    command = command_for(server, document)
     if "code" not in server.client.name.lower():
         server.show(types.MessageType.Info, command)
     return command

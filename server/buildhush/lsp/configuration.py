@@ -105,12 +105,17 @@ class Configuration:
         """The build contexts of a document: those of its callers, or its folder; None for a buffer without one."""
         if document.path is None:
             return None
-        places = self._places(document.path)
+        places = self.places(document.path)
         known = self._contexts.get(document.path)
         if known is None or known.places != places:
             known = self._contexts[document.path] = BuildContexts(document.path, places, self._listings.listed)
         known.list_again()
         return known
+
+    def places(self, path: str) -> ContextPlaces:
+        """Where the contexts of a Dockerfile lie, as far as its callers say."""
+        companions = self._server.companions
+        return UNTOLD if companions is None else companions.index.contexts_of(path)
 
     def look_again(self) -> None:
         """See, once in a while, whether the files around the documents have changed; then all is computed anew.
@@ -130,11 +135,7 @@ class Configuration:
         analysis = document.current_analysis
         if analysis is None or document.path is None or not isinstance(analysis.context, BuildContexts):
             return False
-        return analysis.context.places != self._places(document.path)
-
-    def _places(self, path: str) -> ContextPlaces:
-        companions = self._server.companions
-        return UNTOLD if companions is None else companions.index.contexts_of(path)
+        return analysis.context.places != self.places(document.path)
 
     def _open_text(self, path: str) -> str | None:
         document = self._server.documents.get(uris.from_fs_path(path) or "")

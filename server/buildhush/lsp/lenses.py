@@ -13,7 +13,6 @@ from buildhush.knowledge.values import hushed
 from buildhush.text.spans import Span
 
 if TYPE_CHECKING:
-    from buildhush.engine import Analysis
     from buildhush.lsp.documents import Document
     from buildhush.lsp.server import BuildhushServer
 
@@ -34,7 +33,7 @@ def code_lenses(server: BuildhushServer, params: types.CodeLensParams) -> list[t
     where = server.positions(document).range_from_span(Span(start, start))
     lenses = []
     if analysis.facts.build_secrets:
-        lenses.append(_lens(where, hushed(command_for(document, analysis)), COPY_COMMAND, document))
+        lenses.append(_lens(where, hushed(command_for(server, document)), COPY_COMMAND, document))
     if document.path is not None and (analysis.facts.build_secrets or analysis.reports):
         lenses.append(_lens(where, "Verify with a canary build", VERIFY_COMMAND, document))
     return lenses
@@ -44,6 +43,16 @@ def _lens(where: types.Range, title: str, command: str, document: Document) -> t
     return types.CodeLens(where, command=types.Command(title=title, command=command, arguments=[document.uri]))
 
 
-def command_for(document: Document, analysis: Analysis) -> str:
-    """The command to run in the Dockerfile's folder, which is taken for its build context."""
-    return build_command(analysis, os.path.basename(document.path) if document.path else "Dockerfile")
+def command_for(server: BuildhushServer, document: Document) -> str:
+    """The command to run in the Dockerfile's folder, with the build contexts that its callers use."""
+    analysis = server.analysis(document)
+    if document.path is None:
+        return build_command(analysis)
+    folder, name = os.path.split(document.path)
+    places = server.configuration.places(document.path)
+
+    def seen(path: str) -> str:
+        return os.path.relpath(path, folder).replace(os.sep, "/")
+
+    named = [(each.name, seen(each.folders[0])) for each in places.additional if each.folders]
+    return build_command(analysis, name, seen(places.usual_root(document.path)), named)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +15,9 @@ from lsprotocol import types
 from buildhush.lsp.protocol import Later, request_failed
 
 if TYPE_CHECKING:
-    from buildhush.config import Settings
     from buildhush.lsp.documents import Document
     from buildhush.lsp.server import BuildhushServer
+    from buildhush.verify.plan import Plan
     from buildhush.verify.session import Verdict
 
 logger = logging.getLogger(__name__)
@@ -29,17 +31,20 @@ def verify(server: BuildhushServer, document: Document) -> Later:
 
     Cancelling the request gives up the reply; the build that runs already ends by itself.
     """
+    from buildhush.verify.plan import make_plan
+
     if document.path is None or _text_on_disk(document.path) != document.text:
         raise request_failed("save the file first: the build reads it from the disk")
     identifier = server.protocol.current_request
     if identifier is None:
         raise request_failed("the build needs a request to answer")
     token = f"buildhush-verify-{next(_numbers)}"
-    path, settings = Path(document.path), server.configuration.settings(document)
+    path, places = Path(document.path), server.configuration.places(document.path)
+    planned = partial(make_plan, path, places=places, settings=server.configuration.settings(document))
 
     def start(result: Any = None, problem: Exception | None = None) -> None:
         shown = token if server.client.work_done_progress and problem is None else None
-        work = threading.Thread(target=_run, args=(server, identifier, path, settings, shown), daemon=True)
+        work = threading.Thread(target=_run, args=(server, identifier, planned, shown), daemon=True)
         work.start()
 
     if server.client.work_done_progress:
@@ -49,15 +54,15 @@ def verify(server: BuildhushServer, document: Document) -> Later:
     return Later()
 
 
-def _run(server: BuildhushServer, identifier: int | str, path: Path, settings: Settings, token: str | None) -> None:
+def _run(server: BuildhushServer, identifier: int | str, planned: Callable[[], Plan], token: str | None) -> None:
     from buildhush.verify.engine import EngineError
-    from buildhush.verify.plan import PlanError, make_plan
+    from buildhush.verify.plan import PlanError
     from buildhush.verify.session import find_engine, run_verification
 
     progress = _Progress(server, token)
     try:
         progress.send({"kind": "begin", "title": "Canary build", "cancellable": False})
-        verdict = run_verification(make_plan(path, settings=settings), find_engine(None, None), progress.step)
+        verdict = run_verification(planned(), find_engine(None, None), progress.step)
     except (PlanError, EngineError) as error:
         server.protocol.finish(identifier, problem=request_failed(str(error)))
     except Exception as error:

@@ -7,11 +7,13 @@ and a literal in the Dockerfile are replaced by one.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from buildhush.companions.build_contexts import UNTOLD, ContextPlaces
 from buildhush.companions.context import BuildContext, read_context
 from buildhush.config import Settings
 from buildhush.engine import Analysis, analyze
@@ -69,12 +71,14 @@ def make_plan(
     network: bool = True,
     declared_frontend: bool = True,
     named_contexts: Mapping[str, Path] | None = None,
+    places: ContextPlaces = UNTOLD,
     settings: Settings | None = None,
 ) -> Plan:
     """Reads the Dockerfile and the names in its context; raises PlanError.
 
     `secrets`: `auto` for all that mounts name (the default), or `id=ID[,template=FILE]`; a `src=` or `env=` of a real
     secret is accepted and not read. `build_args`: `NAME` for a canary, `NAME=VALUE` to pass a value that is no secret.
+    `places`: the contexts that callers build with; of them the usual one is taken where `context` names none.
     """
     try:
         text = dockerfile.read_text(encoding="utf-8-sig")
@@ -82,7 +86,7 @@ def make_plan(
         raise PlanError(
             f"{dockerfile} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}"
         ) from error
-    root = context if context is not None else dockerfile.parent
+    root = context if context is not None else _usual_context(dockerfile, places)
     if not root.is_dir():
         raise PlanError(f"{root} is not a folder")
     listing = read_context(str(root), str(dockerfile.absolute()))
@@ -92,7 +96,7 @@ def make_plan(
         raise PlanError(f"{dockerfile} has no FROM: there is nothing to build")
     if target is not None and outline.stage(target) is None:
         raise PlanError(f"{dockerfile} has no stage `{target}`")
-    notes: list[str] = []
+    notes = [] if context is not None else list(_other_contexts(places))
     canaries = list(_secret_canaries(tuple(secrets), outline.secret_ids(), analysis, notes))
     argument_canaries, passed = _arguments(tuple(build_args), analysis)
     canaries += argument_canaries
@@ -119,6 +123,19 @@ def make_plan(
         with_ssh=any(item.kind is SourceKind.SSH_MOUNT for item in analysis.facts.build_secrets),
         hidden=_known_formats(text),
     )
+
+
+def _usual_context(dockerfile: Path, places: ContextPlaces) -> Path:
+    if not places.roots:
+        return dockerfile.parent
+    return Path(places.usual_root(os.path.abspath(dockerfile)))
+
+
+def _other_contexts(places: ContextPlaces) -> Iterator[str]:
+    if len(places.roots) > 1:
+        yield f"it is built with {len(places.roots)} contexts, and this is one of them: --context names another"
+    for each in places.additional:
+        yield f"whoever builds it gives a context named `{each.name}`, which a canary build does not pass"
 
 
 def _known_formats(text: str) -> tuple[str, ...]:
