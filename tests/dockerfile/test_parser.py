@@ -174,6 +174,7 @@ PROBLEMS: dict[str, tuple[str, str, str]] = {
     "ENV of a name": ("ENV a", "ENV must have two arguments", "ENV"),
     "ENV of a stray word": ("ENV a=b c", "can't find = in this word, it must be of the form: name=value", "c"),
     "ENV of no name": ("ENV =b", "ENV names can not be blank", "=b"),
+    "RUN of an empty list": ("RUN []", "arguments are required", "RUN"),
     "ARG of nothing": ("ARG", "ARG requires at least one argument", "ARG"),
     "SHELL in shell form": ("SHELL a", "SHELL requires the arguments to be in JSON form", "SHELL"),
     "HEALTHCHECK of another type": ("HEALTHCHECK TCP 1", "unknown type in HEALTHCHECK (try CMD)", "TCP"),

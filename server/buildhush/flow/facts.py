@@ -298,7 +298,8 @@ class MountProblem(Struct, frozen=True, gc=False):
     """A mount, or a read of a secret path, that can't work as it is written.
 
     `kind`: "grammar" (BuildKit refuses it), "no-such-mount" (a path read that no mount gives), "unreadable" (USER
-    can't read mode 0400), "frontend" (`env=` needs Dockerfile frontend 1.10). `suggestion`: replacement for `place`.
+    can't read mode 0400), "frontend" (`env=` needs Dockerfile frontend 1.10), "tilde" (a target that begins with `~`).
+    `suggestion`: replacement for `place`.
     """
 
     run: Run

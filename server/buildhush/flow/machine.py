@@ -12,6 +12,7 @@ from buildhush.flow.state import FileEntry, State, WriteRecord
 from buildhush.flow.symbols import covered_by, display, is_below, matches, resolve
 from buildhush.flow.taint import CLEAN, Root, RootKind, Step, Taint, Taints, Value, through, union
 from buildhush.knowledge.commands import CommandKnowledge
+from buildhush.knowledge.files import is_public_place
 from buildhush.shell import ir
 from buildhush.text.spans import Span
 
@@ -266,7 +267,7 @@ class Files:
         if not append:
             state.forget(path, record.command_span)
             before = None
-        if not taints:
+        if not taints or is_public_place(path):
             return
         taints = through(taints, record.target_span, f"is written to `{record.shown_path}`")
         if before is None and len(state.files) >= MAX_FILES:

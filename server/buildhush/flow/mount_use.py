@@ -13,6 +13,7 @@ from buildhush.flow.inputs import EVERYTHING
 from buildhush.flow.machine import SECRETS_FOLDER
 from buildhush.flow.scene import StateView
 from buildhush.flow.summary import RunSummary
+from buildhush.flow.symbols import display
 from buildhush.flow.taint import Root, RootKind
 from buildhush.text.spans import Span
 
@@ -44,12 +45,13 @@ def mount_facts(
             continue
         path = view.resolved(expand(mount.target)) if mount.target is not None else None
         read = bool({Root(RootKind.MOUNT, mount.id), Root(RootKind.UNREADABLE, mount.id)} & summary.roots_read)
+        runs_nothing = not run.arguments.text and not run.heredocs
         asked = mount.env is not None and bool({mount.env, EVERYTHING} & summary.variables_asked)
         elsewhere = path is not None and not path.startswith(SECRETS_FOLDER + "/")
-        mounts.append(
-            SecretMount(run, stage, mount, path, read or asked or summary.may_read_anything or elsewhere, view.user)
-        )
+        used = not runs_nothing and (read or asked or summary.may_read_anything or elsewhere)
+        mounts.append(SecretMount(run, stage, mount, path, used, view.user))
         problems += _unreadable(run, view, mount, path, read)
+        problems += _tilde(run, view, mount, path)
         problems += _frontend(run, mount, tree)
     given = [mount.path for mount in mounts if mount.path is not None]
     for span, path in summary.missing_reads:
@@ -73,6 +75,19 @@ def _unreadable(run: Run, view: StateView, mount: Mount, path: str | None, read:
     suggestion = f"uid={user}" if user.isdigit() else "mode=0444"
     message = f"User `{user}` can't read secret `{mount.id}`: its file has mode 0400 and belongs to uid 0"
     return [MountProblem(run, "unreadable", Place(run, mount.flag.span), message, mount, suggestion)]
+
+
+def _tilde(run: Run, view: StateView, mount: Mount, path: str | None) -> list[MountProblem]:
+    # Neither BuildKit nor the daemon of 20.10 expands it (seen in builds).
+    target, option = mount.target, mount.option("target", "dst", "destination")
+    if path is None or target is None or option is None or option.value_span is None or not target.startswith("~"):
+        return []
+    user, slash, rest = target.partition("/")
+    # Where another user's home folder is, only the image knows.
+    home = view.home if user == "~" and view.is_root else "/root" if user == "~root" else None
+    suggestion = f"{home}{slash}{rest}" if home is not None else None
+    message = f"`~` is not expanded in a mount: secret `{mount.id}` lies at `{display(path)}`"
+    return [MountProblem(run, "tilde", Place(run, option.value_span), message, mount, suggestion)]
 
 
 def _frontend(run: Run, mount: Mount, tree: Dockerfile) -> list[MountProblem]:

@@ -122,12 +122,17 @@ class StateView:
         return self.state.variables.get(name)
 
     def resolved(self, path: str) -> str:
-        """The absolute path that a word means."""
-        if path.startswith("~"):
-            self.names.add(HOME_FOLDER)
-        elif not path.startswith("/"):
+        """The absolute path that a word of an instruction means."""
+        if not path.startswith("/"):
             self.names.add(FOLDER)
-        return resolve(path, self.state.folder, self.state.home)
+        # Only a shell knows `~`: in WORKDIR, COPY and mounts it is a folder of that name (seen in builds).
+        return resolve(f"./{path}" if path.startswith("~") else path, self.state.folder, self.state.home)
+
+    @property
+    def home(self) -> str:
+        """The home folder of the user in force."""
+        self.names.add(HOME_FOLDER)
+        return self.state.home
 
     @property
     def user(self) -> str | None:

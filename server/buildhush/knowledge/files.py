@@ -62,6 +62,15 @@ def classify_file(path: str) -> FileVerdict:
     return verdict
 
 
+def is_public_place(path: str) -> bool:
+    """Whether what stands in a file of that absolute path is meant to be public, whatever it was copied from.
+
+    Certificates that a trust store is made of, keys that may log in, and hosts that are known: a person who mounts one
+    as a secret keeps it out of the build context, not out of the image.
+    """
+    return _PUBLIC_PLACE.search(path) is not None
+
+
 def _classify(folders: tuple[str, ...], name: str, written: str) -> FileVerdict:
     folder = folders[-1] if folders else ""
     if name in _HARMLESS_NAMES or _EXAMPLE.search(name) or name.endswith(_HARMLESS_ENDS):
@@ -313,3 +322,11 @@ _TRANSPARENT = _words("prod production dev development staging local txt file ro
 _MANIFESTS = _words("yml yaml")
 _TEXT = frozenset({"", "txt"})
 _DATA = _words("txt json yml yaml toml ini cfg conf properties xml csv text dat bin") | {""}
+
+_PUBLIC_PLACE = re.compile(
+    r"/\.ssh/(?:authorized_keys2?|known_hosts)$|^/etc/ssh/ssh_known_hosts$"
+    r"|^/usr/local/share/ca-certificates/(?:[^/]+/)*[^/]+\.crt$"
+    r"|^/(?:etc/pki/ca-trust/source|usr/share/pki/ca-trust-source|etc/ca-certificates/trust-source|etc/pki/trust)"
+    r"/anchors/[^/]+$"
+    r"|^/etc/(?:ssl/certs/ca-certificates\.crt|ssl/cert\.pem|pki/tls/certs/ca-bundle\.crt)$"
+)

@@ -1,7 +1,8 @@
 """A secret mount, or the read of a secret file, can't work as it is written.
 
 BuildKit refuses some options and quietly ignores other mistakes, so that a command gets no secret: an option in the
-wrong order, a path that no mount provides, a user who may not read the file, a frontend that does not know `env=`.
+wrong order, a path that no mount provides, a `~` in a target, a user who may not read the file, a frontend that does
+not know `env=`.
 Nothing leaks by it, but people then reach for a build argument, which does.
 
 Bad:
@@ -17,8 +18,9 @@ RUN --mount=type=secret,id=npm_token cat /run/secrets/npm_token
 ```
 
 What to do: read the path that the mount gives: `/run/secrets/<id>`, or its `target`. With `env=` and no `target` there
-is no file. `type=secret` stands in front of `required`. After `USER`, the mount needs `uid=` or `mode=`, because the
-file is mode 0400 and belongs to uid 0. `env=` needs Dockerfile frontend 1.10: `# syntax=docker/dockerfile:1`.
+is no file. Write a target in full: only a shell knows `~`, and a mount at `~/.npmrc` makes a folder of that name.
+`type=secret` stands in front of `required`. After `USER`, the mount needs `uid=` or `mode=`, because the file is mode
+0400 and belongs to uid 0. `env=` needs Dockerfile frontend 1.10: `# syntax=docker/dockerfile:1`.
 
 What else: a secret that the caller does not pass gives no file and no error, unless the mount says `required=true`.
 
@@ -105,6 +107,10 @@ RULE = Rule(
         Bad(
             "FROM alpine\nRUN --mount=type=secret,id=npm_token ./login --token-file /run/secrets/npm-token\n",
             fixed="FROM alpine\nRUN --mount=type=secret,id=npm_token ./login --token-file /run/secrets/npm_token\n",
+        ),
+        Bad(
+            "FROM node:22\nRUN --mount=type=secret,id=npmrc,target=~/.npmrc npm ci\n",
+            fixed="FROM node:22\nRUN --mount=type=secret,id=npmrc,target=/root/.npmrc npm ci\n",
         ),
         Good("FROM alpine\nRUN --mount=type=secret,id=t ./login --token-file /run/secrets/t\n"),
         Good(

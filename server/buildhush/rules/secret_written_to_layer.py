@@ -22,8 +22,8 @@ secret when the container runs must get it at that time: what is in an image is 
 What else: a secret that was in an image that others could pull must be rotated.
 
 Not reported: writes to `/dev/null`, `/dev/shm`, a `type=tmpfs` mount or the secret mount itself (it is read-only), a
-symbolic link to the secret, hashes and counts of it, and files that the same RUN removes on every path on which it
-succeeds.
+symbolic link to the secret, hashes and counts of it, files that the same RUN removes on every path on which it
+succeeds, and what belongs to the public by its place: certificates of a trust store, `authorized_keys`, `known_hosts`.
 """
 
 from __future__ import annotations

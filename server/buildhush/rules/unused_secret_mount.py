@@ -28,6 +28,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from buildhush.fixes.instructions import drop_instruction
 from buildhush.fixes.mounts import remove_mount
 from buildhush.flow.facts import Facts, Place, SecretMount
 from buildhush.rules.api import Bad, Finding, Fix, Good, Rule, Safety, Severity
@@ -45,12 +46,22 @@ def check(facts: Facts) -> Iterator[Finding]:
             continue
         yield Finding(
             place=Place(mount.run, mount.mount.flag.span),
-            message=f"Secret `{mount.mount.id}` is mounted, but no command of this RUN reads it",
+            message=_message(mount),
             source=None,
             severity=Severity.HINT,
             unnecessary=True,
             subject=mount,
         )
+
+
+def _message(mount: SecretMount) -> str:
+    if _has_command(mount):
+        return f"Secret `{mount.mount.id}` is mounted, but no command of this RUN reads it"
+    return f"Secret `{mount.mount.id}` is mounted by a RUN without a command; the next RUN no longer has it"
+
+
+def _has_command(mount: SecretMount) -> bool:
+    return bool(mount.run.arguments.text)
 
 
 def _is_named(mount: SecretMount) -> bool:
@@ -64,12 +75,18 @@ def _is_named(mount: SecretMount) -> bool:
 
 
 def fixes(facts: Facts, finding: Finding) -> Iterable[Fix]:
-    """Remove the mount."""
+    """Remove the mount, or the RUN that is nothing else."""
     mount = finding.subject
-    if isinstance(mount, SecretMount):
+    if not isinstance(mount, SecretMount):
+        return
+    if not _has_command(mount) and len(mount.run.flags) == 1:
+        edits = drop_instruction(facts.tree, mount.run)
+        title = "Remove the RUN"
+    else:
         edits = remove_mount(facts.tree, mount.run, mount.mount)
-        if edits is not None:
-            yield Fix(f"Remove the mount of `{mount.mount.id}`", Safety.SAFE, edits)
+        title = f"Remove the mount of `{mount.mount.id}`"
+    if edits is not None:
+        yield Fix(title, Safety.SAFE, edits)
 
 
 RULE = Rule(
