@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+from buildhush.companions.readers import kind_of
 from buildhush.config import OPTIONS
 from buildhush.lsp.capabilities import COMMANDS
 from buildhush.rules.registry import RULES
@@ -20,6 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = json.loads((ROOT / "vscode-client/package.json").read_text(encoding="utf-8"))
 SETTINGS = MANIFEST["contributes"]["configuration"]["properties"]
 SHIPPED = ROOT / "server/editors"
+SOURCES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "vscode-client/src").glob("*.ts")}
+START_SETTINGS = SOURCES["settings.ts"].partition("START_SETTINGS = ")[2].partition(";")[0]
+OWN_COMMANDS = {command["command"]: command for command in MANIFEST["contributes"]["commands"]}
 
 
 def camel_case(key: str) -> str:
@@ -38,28 +42,76 @@ def test_every_setting_is_described_and_has_a_default() -> None:
         assert "default" in setting, name
 
 
+def test_a_setting_that_nobody_sets_says_nothing_to_the_server() -> None:
+    empty = {"flag": False, "rules": [], "names": [], "severities": {}, "commands": {}}
+    for option in OPTIONS:
+        if option.field:
+            setting = SETTINGS[f"buildhush.{camel_case(option.key)}"]
+            assert setting["default"] == empty[option.kind], option.key
+            # What a folder can set for itself.
+            assert setting["scope"] == "resource", option.key
+
+
+def test_every_setting_of_the_server_is_handed_to_it() -> None:
+    handed = re.search(r"for \(const key of \[(.*?)\]\)", SOURCES["settings.ts"])
+    assert handed
+    assert re.findall(r"'(\w+)'", handed[1]) == [camel_case(option.key) for option in OPTIONS if option.field]
+
+
 def test_the_settings_offer_the_rules_that_exist() -> None:
     assert SETTINGS["buildhush.ignore"]["items"]["enum"] == list(RULES)
     assert list(SETTINGS["buildhush.severity"]["properties"]) == list(RULES)
 
 
-def test_no_command_is_registered_twice() -> None:
-    own = {command["command"] for command in MANIFEST["contributes"]["commands"]}
-    assert not own & set(COMMANDS)
+def test_every_command_has_a_title_and_is_registered_once() -> None:
+    table = re.search(r"const commands: Record<.*?> = \{\n(.*?)\n    \};", SOURCES["commands.ts"], re.DOTALL)
+    assert table
+    registered = [f"buildhush.{name}" for name in re.findall(r"^      (\w+): ", table[1], re.MULTILINE)]
+    assert sorted(registered) == sorted(OWN_COMMANDS)
+    # The client registers the server's commands itself, and a name can be registered only once.
+    assert not set(registered) & set(COMMANDS)
+    for command in OWN_COMMANDS.values():
+        assert command["title"].strip()
+        assert command["category"] == "buildhush"
+
+
+def test_menus_name_commands_that_exist() -> None:
+    menus = MANIFEST["contributes"]["menus"]
+    assert {entry["command"] for menu in menus.values() for entry in menu} <= set(OWN_COMMANDS)
+    called = re.findall(r"command: '(\w+)' \}", SOURCES["commands.ts"])
+    assert called
+    assert {f"buildhush.{name}" for name in called} <= set(OWN_COMMANDS)
+
+
+def test_the_extension_runs_where_the_files_are() -> None:
+    assert MANIFEST["extensionKind"] == ["workspace"]
+
+
+def test_the_extension_waits_for_what_it_serves() -> None:
+    events = MANIFEST["activationEvents"]
+    assert "onLanguage:dockerfile" in events
+    # No editor starts it without a reason, and none is named that the editor derives itself.
+    assert all(event.startswith(("onLanguage:", "workspaceContains:")) for event in events)
+
+
+def test_the_extension_and_the_server_take_the_same_files_for_callers() -> None:
+    samples = json.loads((ROOT / "vscode-client/tests/served.json").read_text(encoding="utf-8"))
+    kinds = {path: kind_of(path) for paths in samples.values() for path in paths}
+    assert {path for path, kind in kinds.items() if kind is not None} == set(samples["builds images"])
 
 
 def test_a_workspace_that_is_not_trusted_can_not_choose_what_runs() -> None:
     restricted = MANIFEST["capabilities"]["untrustedWorkspaces"]["restrictedConfigurations"]
-    assert {"buildhush.path", "buildhush.interpreter", "buildhush.importStrategy"} <= set(restricted)
+    assert {"buildhush.path", "buildhush.interpreter", "buildhush.importStrategy"} == set(restricted)
+    assert {f"buildhush.{name}" for name in re.findall(r"'(\w+)'", START_SETTINGS)} == set(restricted)
 
 
 def test_the_walkthrough_calls_commands_and_examples_that_exist() -> None:
-    own = {command["command"] for command in MANIFEST["contributes"]["commands"]}
     steps = MANIFEST["contributes"]["walkthroughs"][0]["steps"]
     text = " ".join(step["description"] for step in steps)
-    assert set(re.findall(r"\(command:([\w.]+)", text)) <= own
+    assert set(re.findall(r"\(command:([\w.]+)", text)) <= set(OWN_COMMANDS)
     events = {event.removeprefix("onCommand:") for step in steps for event in step["completionEvents"]}
-    assert events <= own
+    assert events <= set(OWN_COMMANDS)
     numbers = re.findall(r"%22(\d)%22", text)
     examples = [path.name[0] for path in sorted((ROOT / "server/examples").glob("*.Dockerfile"))]
     assert numbers == examples == list("123456")

@@ -7,6 +7,6 @@ import { installExtensions, startCodeServer } from './workbench.mjs';
 const [place, vsix, examples, port = '0'] = process.argv.slice(2);
 const names = fs.readdirSync(examples).filter((name) => name.endsWith('Dockerfile'));
 const files = Object.fromEntries(names.map((name) => [name, fs.readFileSync(path.join(examples, name), 'utf8')]));
-const server = await startCodeServer({ place, extensions: await installExtensions(place, vsix), files, port: Number(port), settings: { 'git.enabled': true } });
+const server = await startCodeServer({ place, extensions: await installExtensions(place, [vsix]), files, port: Number(port), settings: { 'git.enabled': true } });
 console.log(`VS Code with buildhush: ${server.address}\nThe files are in ${server.project}; they are removed at the end. Ctrl+C ends it.`);
 setInterval(() => undefined, 60_000);

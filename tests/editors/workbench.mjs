@@ -8,9 +8,12 @@ import os from 'node:os';
 import path from 'node:path';
 
 /** How long anything may take before it counts as not happening, in milliseconds: long, because machines are busy. */
-export const PATIENCE = Number(process.env.PATIENCE ?? 60_000);
+export const PATIENCE = Number(process.env.PATIENCE ?? 120_000);
 
-/** After how long without an effect a key is pressed again, in milliseconds. */
+/**
+ * After how long without an effect a key is pressed again, in milliseconds; each time after twice as long. What a key asks for
+ * is often asked anew when it is pressed again: a machine that is slower than that would never see the answer.
+ */
 const AGAIN = 2_000;
 
 /** Where `setup_editors.sh` put things. */
@@ -32,6 +35,9 @@ const SETTINGS = {
   'editor.tokenColorCustomizations': {}, 'workbench.layoutControl.enabled': false,
   'terminal.integrated.gpuAcceleration': 'off', // What is drawn on a canvas can't be read.
 };
+
+// Pressed again because the menu of quick fixes took its time, the key would take the first of them unseen.
+const KEYS = [{ key: 'ctrl+.', command: '-acceptSelectedCodeAction' }];
 
 function write(file, text) {
   fs.mkdirSync(path.dirname(file), { recursive: true });
@@ -71,10 +77,11 @@ function said(child) {
   return () => Buffer.concat(parts).toString('utf8');
 }
 
-/** A folder with extensions installed from VSIX files, for any number of servers. */
-export async function installExtensions(place, ...vsixes) {
+/** A folder with extensions installed from VSIX files, in addition to those of the folder `base`, for any number of servers. */
+export async function installExtensions(place, vsixes, base) {
   const home = fs.mkdtempSync(path.join(os.tmpdir(), 'buildhush-extensions-'));
   homes.add(home);
+  if (base !== undefined) fs.cpSync(base, home, { recursive: true });
   for (const vsix of vsixes) {
     write(path.join(home, '.config.yaml'), '');
     const child = run(place, ['--extensions-dir', home, '--user-data-dir', path.join(home, '.data'), '--config', path.join(home, '.config.yaml'), '--install-extension', vsix], home);
@@ -86,7 +93,7 @@ export async function installExtensions(place, ...vsixes) {
 }
 
 /**
- * Starts code-server on `files` (name -> text); with `folders`, on a workspace of these folders of it. The result stops
+ * Starts code-server on `files` (name -> content); with `folders`, on a workspace of these folders of it. The result stops
  * it; nothing of it outlives this process.
  */
 export async function startCodeServer({ place, extensions, files, folders, settings = {}, machine = {}, args = ['--disable-workspace-trust'], port = 0 }) {
@@ -97,6 +104,7 @@ export async function startCodeServer({ place, extensions, files, folders, setti
   fs.mkdirSync(at('project'));
   for (const [name, text] of Object.entries(files)) write(at('project', name), text);
   write(at('data/User/settings.json'), JSON.stringify({ ...SETTINGS, ...settings }));
+  write(at('data/User/keybindings.json'), JSON.stringify(KEYS));
   write(at('data/Machine/settings.json'), JSON.stringify(machine));
   write(at('config.yaml'), '');
   let query = `folder=${at('project')}`;
@@ -112,7 +120,7 @@ export async function startCodeServer({ place, extensions, files, folders, setti
   await until(() => address() !== undefined || ended !== undefined, () => `code-server listens: ${output()}`);
   if (ended) throw new Error(`code-server ${ended}: ${output()}`);
   return {
-    home, project: at('project'), group: child.pid, address: `${address().replace(/\/$/, '')}/?${query}`,
+    home, folders, project: at('project'), group: child.pid, address: `${address().replace(/\/$/, '')}/?${query}`, output,
     read: (name) => (fs.existsSync(at('project', name)) ? fs.readFileSync(at('project', name), 'utf8') : undefined),
     write: (name, text) => write(at('project', name), text),
     setMachine: (values) => write(at('data/Machine/settings.json'), JSON.stringify(values)),
@@ -141,16 +149,31 @@ export function startBrowser(place) {
   });
 }
 
-/** Opens the workbench of a server. */
-export async function openWorkbench(browser, server, size = { width: 1280, height: 800 }) {
+/** Opens the workbench of a server. When it does not come up, what there is to see of it is kept as `artefact`. */
+export async function openWorkbench(browser, server, artefact, size = { width: 1280, height: 800 }) {
   const context = await browser.newContext({ viewport: size, locale: 'en-US', permissions: ['clipboard-read', 'clipboard-write'] });
   // What is outside this machine fails at once instead of after a time-out.
   await context.route((url) => url.hostname !== '127.0.0.1' && /^https?:$/.test(url.protocol), (route) => route.abort());
-  const page = await context.newPage();
-  page.setDefaultTimeout(PATIENCE);
-  await page.goto(server.address);
-  await page.locator('.monaco-workbench .part.statusbar').waitFor();
-  return new Window(server, page);
+  const window = new Window(server, await context.newPage());
+  try {
+    await window.load();
+  } catch (error) {
+    await window.keep(artefact);
+    throw error;
+  }
+  return window;
+}
+
+const focusedEditor = (name) => `.editor-instance .monaco-editor.focused[data-uri$="/${name}"] .view-line`;
+
+/** Runs in the page: which element has the focus, and what the editor says instead of doing something. */
+function whereTheKeysGo() {
+  const path = [];
+  for (let element = document.activeElement; element !== null && path.length < 6; element = element.parentElement) {
+    path.unshift(`${element.tagName.toLowerCase()}${[...element.classList].map((name) => `.${name}`).join('')}`);
+  }
+  const said = [...document.querySelectorAll('.monaco-editor-overlaymessage, .notification-toast')].map((element) => element.innerText);
+  return `focus in ${path.join(' > ')}${said.length > 0 ? `; shown: ${said.join(' | ')}` : ''}`;
 }
 
 /** One window, with what a person does in it. Files are named by their path below the project. */
@@ -158,6 +181,57 @@ export class Window {
   constructor(server, page) {
     this.server = server;
     this.page = page;
+    /** What the page has said and what was done about it until now, one entry each. */
+    this.lines = [];
+    /** What went otherwise than it should and was got over; to be told with the result. */
+    this.remarks = [];
+    const began = Date.now();
+    this.note = (kind, text) => this.lines.push(`${((Date.now() - began) / 1000).toFixed(1)} ${kind}: ${text}`);
+    page.setDefaultTimeout(PATIENCE);
+    page.on('console', (message) => this.note(message.type(), message.text()));
+    page.on('pageerror', (error) => this.note('pageerror', error.stack ?? error));
+    page.on('crash', () => this.note('crash', 'the page is gone'));
+    page.on('websocket', (socket) => {
+      this.note('websocket', `opened ${socket.url()}`);
+      socket.on('close', () => this.note('websocket', `closed ${socket.url()}`));
+      socket.on('socketerror', (error) => this.note('websocket', error));
+    });
+  }
+
+  async load() {
+    await this.page.goto(this.server.address);
+    await this.page.locator('.monaco-workbench .part.statusbar').waitFor();
+    const { folders } = this.server;
+    if (folders === undefined) return;
+    // The workbench reads the file of a workspace once, apart from the rest of its start, and asks nobody again when it got
+    // nothing. A person reloads the page then.
+    const last = this.page.locator('.explorer-folders-view .monaco-list-row[aria-level="1"]').nth(folders.length - 1);
+    try {
+      await last.waitFor({ timeout: PATIENCE / 2 });
+    } catch {
+      this.remark('the workspace came up without its folders, and the page was loaded again');
+      await this.page.reload();
+      await last.waitFor();
+    }
+  }
+
+  remark(text) {
+    this.note('remark', text);
+    this.remarks.push(text);
+  }
+
+  /** Keeps what there is to see of the window: `artefact`.png, and in `artefact`.log what was said in it and by the editor. */
+  async keep(artefact) {
+    fs.mkdirSync(path.dirname(artefact), { recursive: true });
+    const logs = fs.globSync(path.join(this.server.home, 'data/logs/**/*.log')).sort();
+    const parts = [this.page.url(), this.lines.join('\n'), this.server.output()];
+    parts.push(...logs.map((log) => `== ${path.relative(this.server.home, log)}\n${fs.readFileSync(log, 'utf8')}`));
+    try {
+      await this.page.screenshot({ path: `${artefact}.png` });
+    } catch (error) {
+      parts.push(`no picture: ${error.message}`);
+    }
+    fs.writeFileSync(`${artefact}.log`, parts.join('\n\n'));
   }
 
   close() {
@@ -203,16 +277,20 @@ export class Window {
     await this.page.evaluate(() => new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)))));
   }
 
-  /** Presses a key until something shows: a busy editor drops keys, and a person presses again. */
-  async pressUntil(key, shown, state = 'visible') {
+  /**
+   * Presses a key until something shows: a busy editor drops keys, and a person presses again. `prepare`: what that person makes
+   * sure of before the key.
+   */
+  async pressUntil(key, shown, { state = 'visible', prepare = () => this.settled() } = {}) {
     const end = Date.now() + PATIENCE;
-    for (;;) {
-      await this.settled();
+    for (let wait = AGAIN; ; wait *= 2) {
+      await prepare();
       await this.page.keyboard.press(key);
       try {
-        await shown.waitFor({ timeout: AGAIN, state });
+        await shown.waitFor({ timeout: Math.min(wait, PATIENCE), state });
         return;
       } catch (error) {
+        this.note('key', `${key} shows nothing after ${wait} ms; ${await this.page.evaluate(whereTheKeysGo)}`);
         if (Date.now() > end) throw error;
       }
     }
@@ -229,8 +307,17 @@ export class Window {
   }
 
   async focused(name) {
-    await this.page.locator(`.editor-instance .monaco-editor.focused[data-uri$="/${name}"] .view-line`).first().waitFor();
+    await this.page.locator(focusedEditor(name)).first().waitFor();
     await this.settled();
+  }
+
+  /** Gives the keys back to the editor of a file that was focused, its caret where it was. */
+  async focusedAgain(name) {
+    await this.settled();
+    if ((await this.page.locator(focusedEditor(name)).count()) > 0) return;
+    this.remark(`${name} lost the focus: ${await this.page.evaluate(whereTheKeysGo)}`);
+    await this.command('View: Focus Active Editor Group');
+    await this.focused(name);
   }
 
   async command(title) {
@@ -271,15 +358,15 @@ export class Window {
   }
 
   /** Opens the quick fixes at the caret. */
-  async quickFixes(title) {
+  async quickFixes(name, title) {
     const rows = this.page.locator('.action-widget .monaco-list-row.action');
-    await this.pressUntil('Control+.', rows.first());
+    await this.pressUntil('Control+.', rows.first(), { prepare: () => this.focusedAgain(name) });
     await rows.filter({ hasText: title }).first().waitFor();
   }
 
   /** Takes the quick fix of exactly that title, by keyboard. */
-  async takeQuickFix(title) {
-    await this.quickFixes(title);
+  async takeQuickFix(name, title) {
+    await this.quickFixes(name, title);
     const focused = this.page.locator('.action-widget .monaco-list-row.action.focused .title');
     for (let tries = 0; (await focused.innerText()).trim() !== title; tries += 1) {
       if (tries > 40) throw new Error(`there is no action ${title}`);

@@ -8,7 +8,7 @@ const common = { bundle: true, platform: 'node', format: 'cjs', target: 'node20'
 if (tests) {
   const files = (await readdir('tests')).filter((name) => name.endsWith('.test.ts'));
   await rm('dist/tests', { recursive: true, force: true });
-  await build({ ...common, entryPoints: files.map((name) => `tests/${name}`), outdir: 'dist/tests' });
+  await build({ ...common, entryPoints: files.map((name) => `tests/${name}`), outdir: 'dist/tests', alias: { vscode: './tests/editor.ts' } });
 } else {
   await build({ ...common, entryPoints: ['src/extension.ts'], outfile: 'dist/extension.js', external: ['vscode'], minify: true });
   // The walkthrough's examples are those of the repository.
