@@ -17,6 +17,7 @@ from tests.companions.workspace import Workspace
 
 from buildhush.companions.findings import whole_fix
 from buildhush.companions.readers import kind_of
+from buildhush.companions.reading import Reading
 from buildhush.engine import fixes
 from buildhush.verify.engine import without_syntax_line
 
@@ -69,7 +70,7 @@ def test_a_repaired_caller_builds_without_the_leak(case: Case, runner: CallerRun
         assert analysis is not None
         (report,) = [each for each in analysis.reports if each.rule.id == "secret-in-arg"]
         link = workspace.index.callers_of(str(tmp_path / name))[0]
-        fix = whole_fix(workspace.index, link, analysis, fixes(analysis, report)[0])
+        fix = whole_fix(Reading(workspace.index), link, analysis, fixes(analysis, report)[0])
         assert fix is not None
         workspace.apply(fix)
     if kind_of(case.name) in ("compose", "bake"):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.companions.workspace import Workspace
 
+from buildhush.companions.reading import Reading
 from buildhush.companions.repairs import caller_edits
 from buildhush.rules.api import PassedSecret
 
@@ -68,7 +69,7 @@ def test_a_fix_edits_no_included_file_and_asks_for_it_by_hand(tmp_path: Path) ->
         tmp_path, {"compose.yaml": "include: [parts/api.yaml]\n", "parts/api.yaml": part, "api/Dockerfile": dockerfile}
     )
     wanted = (PassedSecret("npm_token", "NPM_TOKEN", replaces_argument="NPM_TOKEN"),)
-    assert caller_edits(made.index, str(tmp_path / "api/Dockerfile"), wanted) == ()
+    assert caller_edits(Reading(made.index), str(tmp_path / "api/Dockerfile"), wanted) == ()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.companions.test_repairs import DOCKERFILE, PASSED
 from tests.companions.workspace import Workspace
 
+from buildhush.companions.reading import Reading
 from buildhush.companions.repairs import caller_edits
 from buildhush.text.spans import apply
 
@@ -74,10 +75,10 @@ def test_a_repair_of_several_files_is_whole(files: dict[str, str]) -> None:
         folder = Path(scratch)
         workspace = Workspace(folder, {**files, "Dockerfile": DOCKERFILE})
         dockerfile = str(folder / "Dockerfile")
-        for file in caller_edits(workspace.index, dockerfile, PASSED):
+        for file in caller_edits(Reading(workspace.index), dockerfile, PASSED):
             name = str(Path(file.path).relative_to(folder))
             workspace.write(name, apply(workspace.text(name), file.edits))
-        assert caller_edits(workspace.index, dockerfile, PASSED) == ()
+        assert caller_edits(Reading(workspace.index), dockerfile, PASSED) == ()
         links = workspace.index.callers_of(dockerfile)
         assert {"compose.yaml", *(files.keys() & {"compose.override.yaml", "build.sh"})} >= {
             Path(link.caller.file).name for link in links

@@ -16,6 +16,7 @@ from tests.companions.repair_cases import Case, read_cases, update
 from tests.companions.workspace import Workspace
 
 from buildhush.companions.readers import kind_of, read_caller_file
+from buildhush.companions.reading import Reading
 from buildhush.companions.repairs import caller_edits
 from buildhush.rules.api import PassedSecret
 from buildhush.text.spans import apply
@@ -29,12 +30,12 @@ CHANGED = [(case, name) for case in ALL for name in case.after]
 def repaired(folder: Path, case: Case, before: dict[str, str]) -> dict[str, str]:
     workspace = Workspace(folder, {**before, **dict.fromkeys(case.dockerfiles, DOCKERFILE)})
     for dockerfile in case.dockerfiles:
-        for file in caller_edits(workspace.index, str(folder / dockerfile), PASSED):
+        for file in caller_edits(Reading(workspace.index), str(folder / dockerfile), PASSED):
             name = str(Path(file.path).relative_to(folder))
             assert name in before
             workspace.write(name, apply(workspace.text(name), file.edits))
     for dockerfile in case.dockerfiles:
-        again = caller_edits(workspace.index, str(folder / dockerfile), PASSED)
+        again = caller_edits(Reading(workspace.index), str(folder / dockerfile), PASSED)
         assert again == (), "a second repair finds nothing to do"
     return {name: workspace.text(name) for name in before}
 
@@ -117,7 +118,8 @@ def test_a_compose_file_that_stands_on_its_own_defines_the_secret_itself(tmp_pat
     }
     workspace = Workspace(tmp_path, files)
     edits = {
-        Path(file.path).name: file.edits for file in caller_edits(workspace.index, str(tmp_path / "Dockerfile"), PASSED)
+        Path(file.path).name: file.edits
+        for file in caller_edits(Reading(workspace.index), str(tmp_path / "Dockerfile"), PASSED)
     }
     after = apply(files["compose.prod.yaml"], edits["compose.prod.yaml"])
     assert after == service + "      secrets:\n        - npm_token\n\n" + definition

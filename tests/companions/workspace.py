@@ -8,6 +8,7 @@ from pathlib import Path
 from buildhush.companions.build_contexts import BuildContexts
 from buildhush.companions.findings import CompanionFinding, CompanionFix, findings_for, findings_in, fixes_of
 from buildhush.companions.index import CallerIndex, read_file
+from buildhush.companions.reading import Reading
 from buildhush.engine import Analysis, analyze
 from buildhush.text.spans import apply
 
@@ -49,7 +50,7 @@ class Workspace:
         return [(each.rule, text[each.span.start : each.span.end]) for each in self.findings(name)]
 
     def fixes(self, finding: CompanionFinding) -> tuple[CompanionFix, ...]:
-        return fixes_of(self.index, finding, self.analysis)
+        return fixes_of(Reading(self.index), finding, self.analysis)
 
     def write(self, name: str, text: str) -> None:
         (self.root / name).write_text(text, encoding="utf-8", newline="")

@@ -17,6 +17,7 @@ from typing import Any
 from buildhush.companions.context import read_context
 from buildhush.companions.findings import findings_in, fixes_of
 from buildhush.companions.index import CallerIndex
+from buildhush.companions.reading import Reading
 from buildhush.engine import Analysis, analyze, fixes
 from buildhush.lsp.edits import title_of
 from buildhush.rules.api import Bad, CallerExample, Fix, Safety
@@ -64,7 +65,7 @@ def _of_caller(example: CallerExample, name: str) -> Iterator[dict[str, Any]]:
             return analyze(Path(path).read_text(encoding="utf-8"), path=path)
 
         (finding,) = findings_in(index, f"{folder}/{example.file}", analysis_of)
-        for number, fix in enumerate(fixes_of(index, finding, analysis_of)):
+        for number, fix in enumerate(fixes_of(Reading(index), finding, analysis_of)):
             expected = {Path(file.path).name: apply(files[Path(file.path).name], file.edits) for file in fix.files}
             if number == 0 and example.fixed is not None:
                 expected[example.file] = example.fixed

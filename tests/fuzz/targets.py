@@ -23,7 +23,9 @@ from tests.support import FixedContext
 from buildhush.companions.callers import CallerFile
 from buildhush.companions.dockerignore import append_entries, entry_for, matches_source, read_rules
 from buildhush.companions.hcl_reader import Block, read_hcl
+from buildhush.companions.index import CallerIndex
 from buildhush.companions.readers import read_caller_file
+from buildhush.companions.reading import Reading
 from buildhush.companions.repairs import file_edits
 from buildhush.companions.values import Mapping, Scalar, Sequence, Value
 from buildhush.companions.yaml_reader import read_yaml
@@ -169,6 +171,10 @@ def _check_value(value: Value, size: int) -> None:
                 pending += [pair.key, pair.value]
 
 
+def _reading() -> Reading:
+    return Reading(CallerIndex(("/w",), _nothing_beside))
+
+
 def check_caller(name: str, text: str) -> None:
     """The builds that a file starts: their places lie in it, and a repair is readable, does its work and is done."""
     path = f"/w/{name}"
@@ -178,7 +184,7 @@ def check_caller(name: str, text: str) -> None:
         for span in (caller.span, *(each.span for each in (*caller.build_args, *caller.secrets))):
             assert 0 <= span.start <= span.end <= len(text)
     for caller in file.callers[:3]:
-        repaired = file_edits(file, (caller,), (_SECRET,), _nothing_beside, "/w")
+        repaired = file_edits(_reading(), file, (caller,), (_SECRET,))
         if repaired is None:
             continue
         after = read_caller_file(path, apply(text, repaired.edits), _nothing_beside, "/w")
@@ -187,7 +193,7 @@ def check_caller(name: str, text: str) -> None:
         again = next((each for each in after.callers if each.key == caller.key), None)
         assert again is not None, "the build is gone after the repair"
         assert _others_kept(file, after), "the repair changed what is passed besides"
-        assert file_edits(after, (again,), (_SECRET,), _nothing_beside, "/w") is None, "a repair is not done after one"
+        assert file_edits(_reading(), after, (again,), (_SECRET,)) is None, "a repair is not done after one"
 
 
 def _others_kept(before: CallerFile, after: CallerFile) -> bool:

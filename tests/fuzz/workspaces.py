@@ -12,6 +12,7 @@ from tests.companions.repair_cases import read_cases
 
 from buildhush.companions.findings import CompanionFinding, CompanionFix, findings_for, findings_in, fixes_of, whole_fix
 from buildhush.companions.index import CallerIndex
+from buildhush.companions.reading import Reading
 from buildhush.companions.repairs import FileEdits, caller_edits
 from buildhush.engine import Analysis, analyze, fixes
 from buildhush.rules.api import PassedSecret
@@ -124,7 +125,7 @@ def check_workspace(text: str) -> None:
     for finding in found:
         _check_places(workspace, finding)
     for finding in found[:4]:
-        for fix in fixes_of(workspace.index, finding, workspace.analysis)[:2]:
+        for fix in fixes_of(Reading(workspace.index), finding, workspace.analysis)[:2]:
             _check_fix(workspace, fix, finding)
     _check_whole(workspace)
 
@@ -169,16 +170,18 @@ def _may_go(workspace: Workspace, path: str, name: str) -> bool:
 def _check_whole(workspace: Workspace) -> None:
     """A repair of the callers, and of the Dockerfile with them."""
     dockerfile = f"{ROOT}/Dockerfile"
-    edits = caller_edits(workspace.index, dockerfile, (_SECRET,))
+    edits = caller_edits(Reading(workspace.index), dockerfile, (_SECRET,))
     after = workspace.after(edits)
     _check_readable(workspace, after, "all callers")
-    assert caller_edits(after.index, dockerfile, (_SECRET,)) == (), "the repair of the callers is not done after one"
+    assert caller_edits(Reading(after.index), dockerfile, (_SECRET,)) == (), (
+        "the repair of the callers is not done after one"
+    )
     analysis = workspace.analysis(dockerfile)
     links = workspace.index.callers_of(dockerfile)
     if analysis is None or not links:
         return
     for report in analysis.reports[:1]:
         for fix in fixes(analysis, report)[:1]:
-            whole = whole_fix(workspace.index, links[0], analysis, fix)
+            whole = whole_fix(Reading(workspace.index), links[0], analysis, fix)
             if whole is not None:
                 _check_readable(workspace, workspace.after(whole.files), whole.title)

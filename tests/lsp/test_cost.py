@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.companions.ten_callers import CALLERS, Counted, ten_callers
+from tests.companions.workspace import Workspace
 
-from buildhush.lsp import diagnostics, transport
+from buildhush.lsp import diagnostics, server, transport
 from buildhush.lsp.server import BuildhushServer
 
 LEAKS = "FROM debian:12\n" + "".join(f"ARG TOKEN_{n}\nRUN echo $TOKEN_{n} > /srv/f{n}\n" for n in range(40))
@@ -24,12 +26,13 @@ URI = "file:///cost/Dockerfile"
 class Wire:
     """A server in this process, and what it has sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, **parameters: Any) -> None:
         self.sent: list[dict[str, Any]] = []
         self.server = BuildhushServer()
         self.server.protocol.output = transport.Output(self._write)
         capabilities = {"textDocument": {"publishDiagnostics": {"relatedInformation": True}}}
-        self.receive("initialize", {"processId": None, "capabilities": capabilities}, identifier=1)
+        whole = {"processId": None, "capabilities": capabilities, **parameters}
+        self.receive("initialize", whole, identifier=1)
         self.receive("initialized", {})
         self.rest()
 
@@ -46,8 +49,8 @@ class Wire:
         while self.server.protocol.idle():
             pass
 
-    def open(self, text: str, uri: str = URI) -> None:
-        item = {"uri": uri, "languageId": "dockerfile", "version": 1, "text": text}
+    def open(self, text: str, uri: str = URI, language: str = "dockerfile") -> None:
+        item = {"uri": uri, "languageId": language, "version": 1, "text": text}
         self.receive("textDocument/didOpen", {"textDocument": item})
 
     def type(self, version: int, line: int, text: str, uri: str = URI) -> None:
@@ -89,7 +92,9 @@ def test_what_is_said_already_is_not_written_anew(wire: Wire, monkeypatch: pytes
     assert 1 <= len(written) <= 3
 
 
-def test_a_burst_is_answered_once(wire: Wire) -> None:
+def test_a_burst_is_answered_once(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    # However slow the machine is, it is one burst.
+    monkeypatch.setattr(server, "STALE_AFTER", float("inf"))
     wire.open(LEAKS)
     wire.rest()
     before = len(wire.published())
@@ -111,6 +116,46 @@ def test_an_edit_leaves_nothing_for_the_garbage_collector(wire: Wire) -> None:
         wire.type(version, 2, "RUN echo $TOKEN_0 | tee /srv/x && if true; then cat /srv/x; fi\n")
         wire.rest()
     assert gc.collect() <= 10
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "compose.yaml"])
+@pytest.mark.parametrize("resolves", [False, True])
+@pytest.mark.usefixtures("wire")
+def test_all_quick_fixes_of_a_file_read_its_callers_once(
+    name: str, resolves: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that asks for the edits at once gets them with each caller read once; one that does not, later."""
+    counted = Counted(monkeypatch)
+    reads = []
+    literal = {"codeActionLiteralSupport": {"codeActionKind": {"valueSet": ["quickfix"]}}, "dataSupport": True}
+    asks = {"codeAction": {**literal, "resolveSupport": {"properties": ["edit"] if resolves else []}}}
+    for leaks in (4, 12):
+        folder = tmp_path / str(leaks)
+        files = ten_callers(leaks)
+        Workspace(folder, files)
+        folders = [{"uri": folder.as_uri(), "name": "one"}]
+        wire = Wire(capabilities={"textDocument": asks}, workspaceFolders=folders)
+        uri = (folder / name).as_uri()
+        wire.open(files[name], uri, "dockerfile" if name == "Dockerfile" else "yaml")
+        wire.rest()
+        counted.reset()
+        end = {"line": files[name].count("\n"), "character": 0}
+        whole = {"start": {"line": 0, "character": 0}, "end": end}
+        parameters = {"textDocument": {"uri": uri}, "range": whole, "context": {"diagnostics": []}}
+        wire.receive("textDocument/codeAction", parameters, identifier=7)
+        wire.rest()
+        actions = next(each["result"] for each in wire.sent if each.get("id") == 7)
+        assert len([each for each in actions if "Mount" in each["title"]]) >= leaks
+        assert ("edit" in actions[0]) != (resolves and name == "Dockerfile")
+        assert counted.parsed <= 5 * leaks * CALLERS
+        reads.append(dict(counted.reads))
+        if resolves and name == "Dockerfile":
+            assert counted.reads["compose.yaml"] == 0
+            wire.receive("codeAction/resolve", actions[0], identifier=8)
+            wire.rest()
+            edit = next(each["result"] for each in wire.sent if each.get("id") == 8)["edit"]
+            assert len(edit["changes"]) == CALLERS + 1
+    assert reads[0] == reads[1]
 
 
 def test_no_keystroke_reads_settings_or_lists_the_build_context(

@@ -39,6 +39,7 @@ from buildhush.companions.findings import (
     fixes_of,
 )
 from buildhush.companions.readers import kind_of
+from buildhush.companions.reading import Reading
 from buildhush.config import Configuration, ConfigurationError
 from buildhush.engine import Analysis, analyze
 from buildhush.knowledge.values import find_literals, hushed
@@ -76,6 +77,7 @@ class Callers:
     def __init__(self, around: Surroundings, targets: Sequence[Target], request: Request) -> None:
         self.around = around
         self.index = around.index
+        self.reading = Reading(around.index)
         self.request = request
         self._shown = {os.path.abspath(target.path): target.shown for target in targets if target.data is None}
         self._analyses: dict[str, Analysis | None] = {}
@@ -145,7 +147,7 @@ class Callers:
 
     def fixes(self, finding: CompanionFinding) -> tuple[CompanionFix, ...]:
         """The repairs of a finding, the preferred one first, none that would edit an excluded file."""
-        found = fixes_of(self.index, finding, self.analysis)
+        found = fixes_of(self.reading, finding, self.analysis)
         return tuple(fix for fix in found if all(self.may_edit(file.path) for file in fix.files))
 
     def may_edit(self, path: str) -> bool:
@@ -155,7 +157,7 @@ class Callers:
     def analysis(self, path: str) -> Analysis | None:
         """A Dockerfile's analysis; None when it can't be read."""
         if path not in self._analyses:
-            text = self.index.text_of(path)
+            text = self.reading.text(path)
             self._analyses[path] = None if text is None else self._analyse(path, text)
         return self._analyses[path]
 
@@ -172,6 +174,7 @@ class Callers:
         self._analyses.pop(path, None)
         self._lines.pop(path, None)
         self._masks.pop(path, None)
+        self.reading.forget(path)
         self.index.update(path)
 
     def name(self, path: str) -> str:
@@ -272,7 +275,7 @@ class Callers:
     def _literals(self, finding: CompanionFinding) -> tuple[str, ...]:
         """Values of build arguments that are written out beside a finding."""
         arguments = finding.caller.build_args if finding.caller is not None else ()
-        text = self.index.text_of(finding.file) or ""
+        text = self.reading.text(finding.file) or ""
         spans = [each.value_span for each in arguments if each.kind is ValueKind.LITERAL and each.value_span]
         values = [text[span.start : span.end].strip("\"'") for span in spans]
         inside = self._mask_inside(finding)
@@ -302,12 +305,12 @@ class Callers:
             if path not in self._masks:
                 self._masks[path] = Mask.of(analysis)
             return self._masks[path].shown(whole)
-        text = (self.index.text_of(path) or "")[whole.start : whole.end]
+        text = (self.reading.text(path) or "")[whole.start : whole.end]
         for value in inside.values if inside is not None else ():
             text = hide(text, value, "*" * len(value))
         return masked_line(text, Span(span.start - whole.start, min(span.end, whole.end) - whole.start))
 
     def _index_of(self, path: str) -> LineIndex:
         if path not in self._lines:
-            self._lines[path] = LineIndex(self.index.text_of(path) or "")
+            self._lines[path] = LineIndex(self.reading.text(path) or "")
         return self._lines[path]

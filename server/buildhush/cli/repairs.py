@@ -276,7 +276,7 @@ class Repairs:
         edited: list[Edited] = []
         if self._callers is None or not secrets:
             return (), texts
-        for each in caller_edits(self._callers.index, dockerfile, secrets):
+        for each in caller_edits(self._callers.reading, dockerfile, secrets):
             if self._callers.may_edit(each.path):
                 texts[each.path] = apply(self._text_of(each.path), each.edits)
                 edited.append(_edited(each))

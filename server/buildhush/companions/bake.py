@@ -30,10 +30,10 @@ from buildhush.companions.callers import (
     Setting,
     named_folder,
 )
-from buildhush.companions.hcl_reader import read_hcl
+from buildhush.companions.hcl_reader import ParsedHcl, read_hcl
 from buildhush.companions.inline import inline_in_bake
 from buildhush.companions.options import mode_of, secret_use, value_kind
-from buildhush.companions.values import Mapping, Null, Opaque, Scalar, Sequence, scalars
+from buildhush.companions.values import Mapping, Null, Opaque, Parsed, Scalar, Sequence, scalars
 from buildhush.companions.yaml_reader import read_yaml
 from buildhush.text.source_map import identity
 from buildhush.text.spans import Span
@@ -71,7 +71,8 @@ def read_bake(path: str, text: str, read_text: ReadText) -> CallerFile:
                 sources.append(found)
     reader = _Reader(own, tuple(sources))
     callers = tuple(reader.caller(name) for name in own.targets if not reader.is_abstract(name))
-    return CallerFile(path, text, callers, reads=reads, problems=own.problems, loose_ends=tuple(reader.circles()))
+    circles = tuple(reader.circles())
+    return CallerFile(path, text, callers, (), reads, own.tree.problems, circles, own.tree)
 
 
 class _Target(Struct, frozen=True):
@@ -89,7 +90,7 @@ class _Source(Struct, frozen=True):
     targets: dict[str, _Target]
     defaults: dict[str, str]
     grouped: frozenset[str]
-    problems: tuple[Span, ...]
+    tree: Parsed | ParsedHcl
 
 
 def _source(path: str, text: str) -> _Source | None:
@@ -110,7 +111,7 @@ def _source(path: str, text: str) -> _Source | None:
         for pair in root.mapping("variable").pairs:
             if isinstance(pair.value, Mapping) and (default := pair.value.text("default")) is not None:
                 defaults[pair.key.text] = default
-        return _Source(path, targets, defaults, frozenset(grouped), parsed.problems)
+        return _Source(path, targets, defaults, frozenset(grouped), parsed)
     hcl = read_hcl(text)
     for block in hcl.blocks:
         if block.kind == "target" and block.labels:
@@ -121,7 +122,7 @@ def _source(path: str, text: str) -> _Source | None:
             value = block.body.text("default")
             if value is not None:
                 defaults[block.labels[0].text] = value
-    return _Source(path, targets, defaults, frozenset(grouped), hcl.problems)
+    return _Source(path, targets, defaults, frozenset(grouped), hcl)
 
 
 MOST_PARENTS = 100

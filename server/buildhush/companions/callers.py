@@ -9,11 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from buildhush.text.source_map import MappedText
 from buildhush.text.spans import Span
+
+if TYPE_CHECKING:
+    from buildhush.companions.hcl_reader import ParsedHcl
+    from buildhush.companions.values import Parsed
 
 ReadText = Callable[[str], "str | None"]
 """The text of a file by its absolute path, None when it is not there or is too large."""
@@ -204,7 +209,8 @@ class CallerFile(Struct, frozen=True):
     """One file that was read. `secret_names`: secrets that it defines for its callers (compose's top level).
 
     `reads`: other files that it was read with. `problems`: where it could not be read. `loose_ends`: circles of
-    `extends` and `inherits`, and what they name that is not there.
+    `extends` and `inherits`, and what they name that is not there. `tree`: what the YAML or HCL reader made of the
+    text, for edits; an index drops it.
     """
 
     path: str
@@ -214,3 +220,4 @@ class CallerFile(Struct, frozen=True):
     reads: tuple[str, ...] = ()
     problems: tuple[Span, ...] = ()
     loose_ends: tuple[LooseEnd, ...] = ()
+    tree: Parsed | ParsedHcl | None = None

@@ -63,7 +63,8 @@ def read_compose(path: str, text: str, read_text: ReadText) -> CallerFile:
     callers = [caller for pair in root.mapping("services").pairs if (caller := reader.caller(pair)) is not None]
     callers += reader.included()
     loose_ends = tuple(reader.loose_ends[span] for span in sorted(reader.loose_ends))
-    return CallerFile(path, text, tuple(callers), tuple(_defined(root)), reader.reads, parsed.problems, loose_ends)
+    names = tuple(_defined(root))
+    return CallerFile(path, text, tuple(callers), names, reader.reads, parsed.problems, loose_ends, parsed)
 
 
 def interpolated(text: str) -> str | None:

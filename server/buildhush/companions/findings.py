@@ -19,6 +19,7 @@ from buildhush.companions.callers import Caller, CallerKind, PassedArgument, Pas
 from buildhush.companions.dockerignore import append_entries, ignore_files, matches_source, read_rules
 from buildhush.companions.index import CallerIndex, LinkedCaller
 from buildhush.companions.inline import interpolations
+from buildhush.companions.reading import Reading
 from buildhush.companions.repairs import FileEdits, caller_edits, edits_without_argument, file_edits, inline_edits
 from buildhush.companions.silencing import comment_edit, read_comments
 from buildhush.companions.workflows import repository_of
@@ -167,35 +168,35 @@ def all_findings_for(
     return tuple(found)
 
 
-def fixes_of(index: CallerIndex, finding: CompanionFinding, analysis_of: AnalysisOf) -> tuple[CompanionFix, ...]:
+def fixes_of(reading: Reading, finding: CompanionFinding, analysis_of: AnalysisOf) -> tuple[CompanionFix, ...]:
     """The repairs of a finding, the preferred one first."""
-    found = _fixes_of(index, finding, analysis_of)
+    found = _fixes_of(reading, finding, analysis_of)
     return tuple(replace(fix, title=hushed(fix.title), note=hushed(fix.note)) for fix in found)
 
 
-def _fixes_of(index: CallerIndex, finding: CompanionFinding, analysis_of: AnalysisOf) -> tuple[CompanionFix, ...]:
+def _fixes_of(reading: Reading, finding: CompanionFinding, analysis_of: AnalysisOf) -> tuple[CompanionFix, ...]:
     subject = finding.subject
     if isinstance(subject, _Argument):
-        return tuple(_argument_fixes(index, subject, analysis_of))
+        return tuple(_argument_fixes(reading, subject, analysis_of))
     if isinstance(subject, _Unserved):
-        files = caller_edits(index, subject.dockerfile, (subject.secret,))
+        files = caller_edits(reading, subject.dockerfile, (subject.secret,))
         title = f"Pass the secret `{subject.secret.id}` in the files that build this Dockerfile"
         return (CompanionFix(title, Safety.UNSAFE, files, _notes(files)),) if files else ()
     if isinstance(subject, _Exposed):
-        return tuple(_ignored(index, subject))
+        return tuple(_ignored(reading, subject))
     if isinstance(subject, _Inside):
         analysis = subject.analysis
-        found = (whole_fix(index, subject.link, analysis, fix) for fix in fixes(analysis, subject.report))
+        found = (whole_fix(reading, subject.link, analysis, fix) for fix in fixes(analysis, subject.report))
         return tuple(fix for fix in found if fix is not None)
     return ()
 
 
-def comment_fix(index: CallerIndex, finding: CompanionFinding, analysis_of: AnalysisOf) -> CompanionFix | None:
+def comment_fix(reading: Reading, finding: CompanionFinding, analysis_of: AnalysisOf) -> CompanionFix | None:
     """The edit that silences a finding with a comment; None where the file has no room for one."""
     title = f"Ignore {finding.rule} here with a comment"
     edits: tuple[Edit, ...] = ()
     if finding.caller is not None:
-        text = index.text_of(finding.file) or ""
+        text = reading.text(finding.file) or ""
         edit = comment_edit(text, finding.rule, finding.span, finding.caller, "say why this is no leak")
         edits = (edit,) if edit is not None else ()
     else:
@@ -569,9 +570,9 @@ def _reaches(analysis: Analysis, run: Run, target: str | None) -> bool:
     return wanted is None or stage.index in graph.reaches(wanted)
 
 
-def _argument_fixes(index: CallerIndex, subject: _Argument, analysis_of: AnalysisOf) -> Iterator[CompanionFix]:
+def _argument_fixes(reading: Reading, subject: _Argument, analysis_of: AnalysisOf) -> Iterator[CompanionFix]:
     caller, argument, link = subject.caller, subject.argument, subject.link
-    file = index.file(caller.file)
+    file = reading.index.file(caller.file)
     analysis = subject.analysis
     if link is not None and caller.inline is None:
         analysis = analysis_of(link.dockerfile)
@@ -583,7 +584,7 @@ def _argument_fixes(index: CallerIndex, subject: _Argument, analysis_of: Analysi
                 if report.finding.source.name != argument.name:
                     continue
                 fix = next((each for each in fixes(analysis, report) if each.safety is not Safety.UNSAFE), None)
-                whole = None if fix is None else whole_fix(index, link, analysis, fix)
+                whole = None if fix is None else whole_fix(reading, link, analysis, fix)
                 if whole is not None:
                     yield whole
                 return
@@ -591,33 +592,32 @@ def _argument_fixes(index: CallerIndex, subject: _Argument, analysis_of: Analysi
     mount = next((mount for _, mount in _mounts(analysis) if _serves(mount, argument.name)), None)
     if mount is not None and mount.id is not None:
         passed = PassedSecret(mount.id, argument.name, replaces_argument=argument.name)
-        edits = file_edits(file, (caller,), (passed,), index.text_of, index.root_of(file.path))
+        edits = file_edits(reading, file, (caller,), (passed,))
         if edits is not None:
             title = f"Pass `{argument.name}` as the secret `{mount.id}`"
             yield CompanionFix(title, Safety.NEEDS_SECRET_FLAG, (edits,), _notes((edits,)))
-    gone = edits_without_argument(file, caller, argument.name, index.text_of, index.root_of(file.path))
+    gone = edits_without_argument(reading, file, caller, argument.name)
     if gone is not None:
         # Where the secret is mounted and not passed yet, the argument still says where its value comes from.
         wanted = mount is not None and mount.id is not None and not caller.passes(mount.id)
         yield CompanionFix(f"No longer pass `{argument.name}`", Safety.UNSAFE if wanted else Safety.SAFE, (gone,))
 
 
-def whole_fix(index: CallerIndex, link: LinkedCaller, analysis: Analysis, fix: Fix) -> CompanionFix | None:
+def whole_fix(reading: Reading, link: LinkedCaller, analysis: Analysis, fix: Fix) -> CompanionFix | None:
     """A fix of the Dockerfile that a caller builds, with what all its callers need; None when it can't be written."""
-    lines = _line_edits(index, link, analysis, fix)
+    lines = _line_edits(reading, link, analysis, fix)
     if link.caller.inline is None:
         own = (FileEdits(link.dockerfile, fix.edits, fix.title),) if fix.edits else ()
         title = f"{fix.title}, here and in the Dockerfile"
     else:
-        file = index.file(link.caller.file)
-        root = index.root_of(link.caller.file)
+        file = reading.index.file(link.caller.file)
         text = apply(analysis.text, fix.edits)
-        edits = None if file is None else inline_edits(file, link.caller, text, fix.passes, index.text_of, root)
+        edits = None if file is None else inline_edits(reading, file, link.caller, text, fix.passes)
         if edits is None and fix.edits:
             return None
         own = (edits,) if edits is not None else ()
         title = fix.title
-    callers = caller_edits(index, link.dockerfile, fix.passes) if link.caller.inline is None else ()
+    callers = caller_edits(reading, link.dockerfile, fix.passes) if link.caller.inline is None else ()
     is_edited = link.caller.inline is not None or link.caller.file in {each.path for each in callers}
     if not is_edited and not all(link.caller.passes(passed.id) for passed in fix.passes):
         # Nothing would be done here, and this build would no longer get what it needs.
@@ -625,13 +625,13 @@ def whole_fix(index: CallerIndex, link: LinkedCaller, analysis: Analysis, fix: F
     return CompanionFix(title, fix.safety, (*own, *callers, *lines), fix.note, fix.passes)
 
 
-def _line_edits(index: CallerIndex, link: LinkedCaller, analysis: Analysis, fix: Fix) -> tuple[FileEdits, ...]:
+def _line_edits(reading: Reading, link: LinkedCaller, analysis: Analysis, fix: Fix) -> tuple[FileEdits, ...]:
     """The entries of a fix for the ignore files of the contexts that the Dockerfile is built with."""
     if analysis.context is None and link.context is None:
         return ()
     context = analysis.context or BuildContexts(link.dockerfile, ContextPlaces((link.context or "",)))
     wanted = ignored_where(context, link.dockerfile, fix.lines) or {}
-    found = ((path, append_entries(index.text_of(path) or "", paths)) for path, paths in wanted.items())
+    found = ((path, append_entries(reading.text(path) or "", paths)) for path, paths in wanted.items())
     return tuple(FileEdits(path, edits, fix.title) for path, edits in found if edits)
 
 
@@ -639,17 +639,17 @@ def _serves(mount: Mount, name: str) -> bool:
     return mount.env == name or mount.id in (secret_id_for_variable(name), name)
 
 
-def _ignored(index: CallerIndex, subject: _Exposed) -> Iterator[CompanionFix]:
-    path = _ignore_file(index, subject.dockerfile, subject.context)
-    added = append_entries(index.text_of(path) or "", (subject.path,))
+def _ignored(reading: Reading, subject: _Exposed) -> Iterator[CompanionFix]:
+    path = _ignore_file(reading, subject.dockerfile, subject.context)
+    added = append_entries(reading.text(path) or "", (subject.path,))
     edits = FileEdits(path, added, f"Keep `{subject.path}` out of the build context")
     yield CompanionFix(f"Add `{subject.path}` to {os.path.basename(path)}", Safety.SAFE, (edits,))
 
 
-def _ignore_file(index: CallerIndex, dockerfile: str, context: str) -> str:
+def _ignore_file(reading: Reading, dockerfile: str, context: str) -> str:
     """The ignore file that counts, or that is to be made."""
     candidates = ignore_files(dockerfile, context)
-    return next((each for each in candidates if index.text_of(each) is not None), candidates[-1])
+    return next((each for each in candidates if reading.text(each) is not None), candidates[-1])
 
 
 def _notes(files: Iterable[FileEdits]) -> str:

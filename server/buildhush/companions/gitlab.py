@@ -37,7 +37,7 @@ def read_gitlab(path: str, text: str, read_text: ReadText, root: str | None = No
                 key = ("job", job, section, str(index))
                 place = ScriptPlace(path, CallerKind.GITLAB, key, folders, folders[0], read_text, name)
                 callers += build_callers(line.content, place)
-    return CallerFile(path, text, tuple(callers), problems=parsed.problems)
+    return CallerFile(path, text, tuple(callers), problems=parsed.problems, tree=parsed)
 
 
 MOST_LINES = 2_000

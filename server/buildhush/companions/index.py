@@ -128,23 +128,27 @@ class CallerIndex:
         for _ in self.scan(below, depth, most_entries):
             pass
 
-    def update(self, path: str) -> bool:
-        """Read a file again, from a buffer or the disk; whether it is one of the index."""
+    def update(self, path: str, read_text: ReadText | None = None) -> bool:
+        """Read a file again, from a buffer or the disk; whether it is one of the index.
+
+        `read_text`: what reads it and the files that are read with it, in place of the owner's function.
+        """
         path = os.path.abspath(path)
-        is_known = self._update(path)
+        is_known = self._update(path, read_text)
         for reader in self.readers_of(path):
-            self._update(reader)
+            self._update(reader, read_text)
         return is_known
 
     def readers_of(self, path: str) -> tuple[str, ...]:
         """The companion files that say something else when this one changes: they extend it, or lie upon it."""
         return tuple(sorted(self._readers.get(os.path.abspath(path), ())))
 
-    def _update(self, path: str) -> bool:
+    def _update(self, path: str, read_text: ReadText | None = None) -> bool:
         if kind_of(path) is None:
             self._relink(path)
             return False
-        text = self._read_text(path)
+        read_text = read_text or self._read_text
+        text = read_text(path)
         if text is None:
             self._remove(path)
             return False
@@ -153,13 +157,13 @@ class CallerIndex:
             return True
         if known is None and len(self._files) >= MAX_FILES:
             return False
-        file = read_caller_file(path, text, self._read_text, self.root_of(path))
+        file = read_caller_file(path, text, read_text, self.root_of(path))
         if file is None:
             return False
         # Edits read the file again; a tree for each of thousands of files would make every garbage collection a pause.
         callers = tuple(map(_without_trees, file.callers))
         self._forget_reads(path)
-        self._files[path] = replace(file, callers=callers)
+        self._files[path] = replace(file, callers=callers, tree=None)
         for each in file.reads:
             self._readers.setdefault(each, set()).add(path)
         self._unlink(path)

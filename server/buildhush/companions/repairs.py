@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import os
 import re
+from collections import abc
 from collections.abc import Callable, Container, Iterable
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from buildhush.companions import layout
-from buildhush.companions.callers import Caller, CallerFile, CallerKind, PassedArgument, ReadText, ValueKind
+from buildhush.companions.callers import Caller, CallerFile, CallerKind, PassedArgument, ValueKind
 from buildhush.companions.commands import CommandLine
 from buildhush.companions.compose import COMPOSE_NAMES
-from buildhush.companions.hcl_reader import Block, read_hcl
+from buildhush.companions.hcl_reader import Block, ParsedHcl, read_hcl
 from buildhush.companions.index import CallerIndex
 from buildhush.companions.inline import placed
-from buildhush.companions.readers import kind_of, read_caller_file
-from buildhush.companions.values import Mapping, Null, Pair, Scalar, Sequence
+from buildhush.companions.readers import kind_of
+from buildhush.companions.reading import Reading
+from buildhush.companions.values import Mapping, Null, Pair, Parsed, Scalar, Sequence
 from buildhush.companions.workflows import repository_of
 from buildhush.companions.yaml_reader import read_yaml
 from buildhush.rules.api import PassedSecret
@@ -44,28 +46,30 @@ class FileEdits(Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-def caller_edits(index: CallerIndex, dockerfile_path: str, passes: Iterable[PassedSecret]) -> tuple[FileEdits, ...]:
+def caller_edits(reading: Reading, dockerfile_path: str, passes: Iterable[PassedSecret]) -> tuple[FileEdits, ...]:
     """The edits of the files that build a Dockerfile, so that they pass `passes`. Unchanged files are left out.
 
     A file that lies upon another one is repaired after it, for what that one then passes it passes too. An argument
-    that stands in a file that is only read along goes when nobody else is left who takes it from there.
+    that stands in a file that is only read along goes when nobody else is left who takes it from there. Every finding
+    of a Dockerfile that has the same remedy asks for the same edits.
     """
+    wanted = tuple(dict.fromkeys(passes))
+    return reading.answer(("edits", dockerfile_path, wanted), lambda: _caller_edits(reading, dockerfile_path, wanted))
+
+
+def _caller_edits(reading: Reading, dockerfile_path: str, wanted: tuple[PassedSecret, ...]) -> tuple[FileEdits, ...]:
+    index = reading.index
     by_file: dict[str, list[Caller]] = {}
     for link in index.callers_of(dockerfile_path):
         by_file.setdefault(link.caller.file, []).append(link.caller)
-    wanted = tuple(dict.fromkeys(passes))
-    needed = _needed_by_others(index, dockerfile_path)
+    needed = reading.answer(("needed", dockerfile_path), lambda: _needed_by_others(index, dockerfile_path))
     texts: dict[str, str] = {}
-
-    def read_text(path: str) -> str | None:
-        return texts[path] if path in texts else index.text_of(path)
-
     found: dict[str, FileEdits] = {}
-    for path in sorted(by_file, key=lambda path: (_lies_upon(index, path), path)):
+    for path in sorted(by_file, key=lambda path: (_lies_upon(reading, path), path)):
         file = index.file(path)
         if file is None:
             continue
-        edits = file_edits(file, tuple(by_file[path]), wanted, read_text, index.root_of(path), needed)
+        edits = file_edits(reading, file, tuple(by_file[path]), wanted, texts, needed)
         if edits is not None:
             found[path] = edits
             texts[path] = apply(file.text, edits.edits)
@@ -73,15 +77,15 @@ def caller_edits(index: CallerIndex, dockerfile_path: str, passes: Iterable[Pass
     others: list[Caller] = []
     for path, callers in by_file.items():
         # A file that can't be read wholly stays as it is: what its builds take from another one must stay there too.
-        is_served = path in found or _all_pass(path, callers, wanted, read_text, index.root_of(path))
+        is_served = path in found or _all_pass(reading, path, callers, wanted, texts)
         (served if is_served else others).extend(callers)
     for path, owner, name in _inherited(served, wanted) - _inherited(others, wanted) - needed:
-        text = read_text(path)
+        original = reading.text(path)
+        text = texts.get(path, original)
         edit = None if text is None else _argument_taken_out(path, text, owner, name)
-        if text is None or edit is None:
+        if text is None or original is None or edit is None:
             continue
         texts[path] = apply(text, (edit,))
-        original = index.text_of(path) or ""
         description = found[path].description if path in found else f"No longer pass `{name}`"
         notes = found[path].notes if path in found else ()
         found[path] = FileEdits(path, line_edits(original, texts[path]), description, notes)
@@ -89,10 +93,10 @@ def caller_edits(index: CallerIndex, dockerfile_path: str, passes: Iterable[Pass
 
 
 def _all_pass(
-    path: str, callers: Iterable[Caller], passes: Iterable[PassedSecret], read_text: ReadText, root: str | None
+    reading: Reading, path: str, callers: Iterable[Caller], passes: Iterable[PassedSecret], texts: abc.Mapping[str, str]
 ) -> bool:
     """Whether builds of a file pass secrets as the files are now."""
-    file = read_caller_file(path, read_text(path) or "", read_text, root)
+    file = reading.file(path, texts.get(path, reading.text(path) or ""), texts)
     now = {caller.key: caller for caller in file.callers} if file is not None else {}
     return all(caller.key in now and now[caller.key].passes(each.id) for caller in callers for each in passes)
 
@@ -123,24 +127,28 @@ def _inherited(callers: list[Caller], wanted: tuple[PassedSecret, ...]) -> set[_
     return {_written(each, argument) for each in callers for argument in each.inherited_args if argument.name in names}
 
 
-def _lies_upon(index: CallerIndex, path: str) -> int:
+def _lies_upon(reading: Reading, path: str) -> int:
     """0 for a file that stands by itself, 1 for one that reads others, 2 for an override, 3 for what runs those."""
-    file = index.file(path)
+    file = reading.index.file(path)
     if kind_of(path) not in ("compose", "bake"):
         return 3
     if ".override." in path:
         return 2
-    return 1 if file is not None and any(index.text_of(each) is not None for each in file.reads) else 0
+    return 1 if file is not None and any(reading.text(each) is not None for each in file.reads) else 0
 
 
 def _argument_taken_out(path: str, text: str, owner: str, name: str) -> Edit | None:
-    """The edit that takes an argument out of a file that others read along; None when it is not there any more."""
+    """The edit that takes an argument out of a file that others read along; None when it is not there any more.
+
+    The file need not be one that builds: a service may extend one of any name.
+    """
     if path.lower().endswith(".hcl"):
-        blocks = [each for each in read_hcl(text).blocks if each.labels and each.labels[0].text == owner]
-        edits = _hcl_argument_removed(text, blocks[0], name) if blocks else []
+        block = _labelled(read_hcl(text), owner)
+        edits = _hcl_argument_removed(text, block, name) if block is not None else []
         return edits[0] if edits else None
-    root = read_yaml(text).root
-    if root is None or read_yaml(text).problems:
+    parsed = read_yaml(text)
+    root = parsed.root
+    if root is None or parsed.problems:
         return None
     holder = root.mapping("target").mapping(owner)
     if kind_of(path) != "bake":
@@ -156,13 +164,18 @@ def _argument_taken_out(path: str, text: str, owner: str, name: str) -> Edit | N
     return layout.entry_removed(text, layout.path_to(root, spans[0])) if spans else None
 
 
+def _root(file: CallerFile | None) -> Mapping | None:
+    """The mapping that a YAML or JSON file is."""
+    return file.tree.root if file is not None and isinstance(file.tree, Parsed) else None
+
+
+def _labelled(tree: ParsedHcl, name: str) -> Block | None:
+    """The first block with that label."""
+    return next((each for each in tree.blocks if each.labels and each.labels[0].text == name), None)
+
+
 def inline_edits(
-    file: CallerFile,
-    caller: Caller,
-    dockerfile: str,
-    passes: tuple[PassedSecret, ...],
-    read_text: ReadText,
-    root: str | None = None,
+    reading: Reading, file: CallerFile, caller: Caller, dockerfile: str, passes: tuple[PassedSecret, ...]
 ) -> FileEdits | None:
     """The edits that give a caller another text of the Dockerfile in its file, and make it pass what that needs.
 
@@ -170,7 +183,7 @@ def inline_edits(
     """
     if file.problems:
         return None
-    repair = _Repair(file, read_text, root, frozenset())
+    repair = _Repair(reading, file)
     now = repair.caller(caller.key)
     if now is None or now.inline is None:
         return None
@@ -183,7 +196,7 @@ def inline_edits(
         return None
     for passed in passes:
         repair.run(caller, passed, (caller,))
-    if not _holds(file, repair.text, (caller,), passes, read_text, root, frozenset()):
+    if not _holds(repair, file, (caller,), passes):
         return None
     edits = line_edits(file.text, repair.text)
     description = f"Change the Dockerfile of {caller.name}"
@@ -191,26 +204,26 @@ def inline_edits(
 
 
 def file_edits(
+    reading: Reading,
     file: CallerFile,
     callers: tuple[Caller, ...],
     passes: tuple[PassedSecret, ...],
-    read_text: ReadText,
-    root: str | None = None,
+    texts: abc.Mapping[str, str] | None = None,
     needed: frozenset[_Written] = frozenset(),
 ) -> FileEdits | None:
     """The edits of one file. None when there is nothing to do, or the file can't be read wholly.
 
-    `needed`: arguments that stay where they are written.
+    `texts`: of files that were repaired before. `needed`: arguments that stay where they are written.
     """
     if file.problems or not callers:
         return None
-    repair = _Repair(file, read_text, root, needed)
+    repair = _Repair(reading, file, texts, needed)
     for passed in passes:
         # Who is extended comes first: what it passes then, those that extend it pass too.
         for caller in sorted(callers, key=lambda each: _takes_over(each, passed)):
             repair.run(caller, passed, callers)
     edits = line_edits(file.text, repair.text)
-    if not edits or not _holds(file, repair.text, callers, passes, read_text, root, needed):
+    if not edits or not _holds(repair, file, callers, passes):
         return None
     flags = ", ".join(f"`{passed.id}`" for passed in passes)
     names = ", ".join(dict.fromkeys(caller.name for caller in callers))
@@ -223,17 +236,9 @@ def _takes_over(caller: Caller, passed: PassedSecret) -> bool:
     return argument is not None and argument.owner != caller.key[-1]
 
 
-def _holds(
-    file: CallerFile,
-    text: str,
-    callers: tuple[Caller, ...],
-    passes: tuple[PassedSecret, ...],
-    read_text: ReadText,
-    root: str | None,
-    needed: frozenset[_Written],
-) -> bool:
+def _holds(repair: _Repair, file: CallerFile, callers: tuple[Caller, ...], passes: tuple[PassedSecret, ...]) -> bool:
     """Whether a repaired file still reads, passes all else as before, and leaves nothing to repair."""
-    after = read_caller_file(file.path, text, read_text, root)
+    after = repair.now
     if after is None or after.problems:
         return False
     ids = {passed.id for passed in passes}
@@ -245,11 +250,11 @@ def _holds(
         return False
     keys = {caller.key for caller in callers}
     repaired = tuple(caller for caller in after.callers if caller.key in keys)
-    again = _Repair(after, read_text, root, needed)
+    again = _Repair(repair.reading, after, repair.texts, repair.needed)
     for passed in passes:
         for caller in repaired:
             again.run(caller, passed, repaired)
-    return again.text == text
+    return again.text == repair.text
 
 
 def _passed_besides(
@@ -266,17 +271,15 @@ def _passed_besides(
     ]
 
 
-def edits_without_argument(
-    file: CallerFile, caller: Caller, name: str, read_text: ReadText, root: str | None = None
-) -> FileEdits | None:
+def edits_without_argument(reading: Reading, file: CallerFile, caller: Caller, name: str) -> FileEdits | None:
     """The edits after which one caller no longer passes a build argument; None when it can't be taken out."""
     if file.problems:
         return None
-    repair = _Repair(file, read_text, root, frozenset())
+    repair = _Repair(reading, file)
     repair.run(caller, PassedSecret("", replaces_argument=name), (caller,))
     edits = line_edits(file.text, repair.text)
     gone = (PassedSecret("", replaces_argument=name),)
-    if not edits or not _holds(file, repair.text, (caller,), gone, read_text, root, frozenset()):
+    if not edits or not _holds(repair, file, (caller,), gone):
         return None
     return FileEdits(file.path, edits, f"No longer pass `{name}` in {caller.name}")
 
@@ -293,13 +296,33 @@ class _Task(Struct, frozen=True):
 
 
 class _Repair:
-    def __init__(self, file: CallerFile, read_text: ReadText, root: str | None, needed: frozenset[_Written]) -> None:
+    def __init__(
+        self,
+        reading: Reading,
+        file: CallerFile,
+        texts: abc.Mapping[str, str] | None = None,
+        needed: frozenset[_Written] = frozenset(),
+    ) -> None:
+        self.reading = reading
         self.path = file.path
         self.text = file.text
-        self.read_text = read_text
-        self.root = root
+        self.root = reading.index.root_of(file.path)
+        self.texts = texts or {}
         self.needed = needed
         self.notes: list[str] = []
+
+    @property
+    def now(self) -> CallerFile | None:
+        """What the file says as far as it is repaired."""
+        return self.read(self.text)
+
+    def read(self, text: str) -> CallerFile | None:
+        """What the file would say with that text."""
+        return self.reading.file(self.path, text, self.texts)
+
+    def has(self, path: str) -> bool:
+        """Whether another file is there."""
+        return path in self.texts or self.reading.text(path) is not None
 
     def run(self, before: Caller, passed: PassedSecret, together: tuple[Caller, ...]) -> None:
         caller = self.caller(before.key)
@@ -322,7 +345,7 @@ class _Repair:
         self.text = original
 
     def caller(self, key: tuple[str, ...]) -> Caller | None:
-        file = read_caller_file(self.path, self.text, self.read_text, self.root)
+        file = self.now
         return None if file is None else next((each for each in file.callers if each.key == key), None)
 
     def task(self, caller: Caller, passed: PassedSecret, together: tuple[Caller, ...]) -> _Task:
@@ -362,7 +385,7 @@ class _Repair:
             return argument is None
         if argument.written_in is not None or not (argument.shared or caller.key[-1] != argument.owner):
             return True
-        file = read_caller_file(self.path, self.text, self.read_text, self.root)
+        file = self.now
         repaired = {each.key for each in together}
         users = (
             [each for each in file.callers if any(one.span == argument.span for one in each.build_args)] if file else []
@@ -387,7 +410,7 @@ def _is_done(caller: Caller, task: _Task) -> bool:
 
 def _compose(repair: _Repair, caller: Caller, task: _Task) -> list[Edit]:
     text = repair.text
-    root = read_yaml(text).root
+    root = _root(repair.now)
     if root is None:
         return []
     secret_id = task.passed.id
@@ -408,13 +431,13 @@ def _compose(repair: _Repair, caller: Caller, task: _Task) -> list[Edit]:
 
 def _is_still_built(repair: _Repair, text: str, name: str) -> bool:
     """Whether a service is more than a name once an argument took its `build` along; compose refuses less."""
-    root = read_yaml(text).root
+    root = _root(repair.read(text))
     service = Mapping((), Span(0, 0), False) if root is None else root.mapping("services").mapping(name)
     if any(service.get(key) is not None for key in ("build", "image", "extends", "provider")):
         return True
     folder, own = os.path.split(repair.path)
     below = [os.path.join(folder, each) for each in COMPOSE_NAMES if each != own.lower()]
-    return own.lower() not in COMPOSE_NAMES and any(repair.read_text(each) is not None for each in below)
+    return own.lower() not in COMPOSE_NAMES and any(repair.has(each) for each in below)
 
 
 def _compose_secret(text: str, root: Mapping, caller: Caller, secret_id: str) -> Edit | None:
@@ -480,7 +503,7 @@ def _bake(repair: _Repair, caller: Caller, task: _Task) -> list[Edit]:
         owner = task.argument.owner
     argument = _argument(caller, task)
     if repair.path.lower().endswith(".json"):
-        root = read_yaml(text).root
+        root = _root(repair.now)
         body = root.mapping("target").get(owner) if root is not None else None
         if root is None or not isinstance(body, Mapping):
             return []
@@ -491,7 +514,8 @@ def _bake(repair: _Repair, caller: Caller, task: _Task) -> list[Edit]:
             return []
         edit = layout.entry_removed(text, layout.path_to(root, argument.span))
         return [edit] if edit else []
-    block = next((each for each in read_hcl(text).blocks if each.labels and each.labels[0].text == owner), None)
+    tree = repair.now.tree if repair.now is not None else None
+    block = _labelled(tree, owner) if isinstance(tree, ParsedHcl) else None
     if block is None:
         return []
     if not _is_done(caller, task):
@@ -675,7 +699,7 @@ def _prepared(repair: _Repair, caller: Caller, site: CommandLine, task: _Task) -
         return []
     expression = re.fullmatch(r"\$\{\{.*\}\}", value)
     if caller.kind is CallerKind.WORKFLOW_RUN and "${{" in value:
-        step = _step_of(text, caller)
+        step = _step_of(repair.now, caller)
         if step is None or expression is None:
             return None
         return _step_environment(text, step, task.environment, value, "run")
@@ -716,8 +740,8 @@ def _step_environment(text: str, step: Mapping, name: str, value: str, before: s
     return [insertion(at, "".join(" " * indent + line + newline for line in lines))]
 
 
-def _step_of(text: str, caller: Caller) -> Mapping | None:
-    root = read_yaml(text).root
+def _step_of(file: CallerFile | None, caller: Caller) -> Mapping | None:
+    root = _root(file)
     if root is None:
         return None
     _, job, number, *_ = caller.key

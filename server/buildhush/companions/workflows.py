@@ -67,7 +67,7 @@ def read_workflow(path: str, text: str, read_text: ReadText, root: str | None = 
         for index, step in enumerate(steps.items):
             if isinstance(step, Mapping):
                 callers += _step(path, folder, (job, str(index)), step, defaults, read_text)
-    return CallerFile(path, text, tuple(callers), problems=parsed.problems)
+    return CallerFile(path, text, tuple(callers), problems=parsed.problems, tree=parsed)
 
 
 def _step_lists(tree: Mapping) -> Iterator[tuple[str, tuple[Mapping, ...], Sequence]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
+from buildhush.companions.reading import Reading
 from buildhush.engine import Report, suppress_fix
 from buildhush.lsp import fix_all
 from buildhush.lsp.diagnostics import SOURCE, fingerprints, report_diagnostic, report_named
@@ -92,6 +93,7 @@ def _wants(only: Sequence[str] | None, kind: str) -> bool:
 
 def _quick_fixes(server: BuildhushServer, document: Document, params: types.CodeActionParams) -> Iterator[Action]:
     analysis = server.analysis(document)
+    reading = Reading(server.with_companions().index)
     names = dict(zip(map(id, analysis.reports), fingerprints(analysis), strict=True))
     span = server.positions(document).span_from_range(params.range)
     reports = list(reports_at(analysis, span))[:MOST_REPORTS]
@@ -106,6 +108,7 @@ def _quick_fixes(server: BuildhushServer, document: Document, params: types.Code
         for index, fix in enumerate(possible):
             yield _action(
                 server,
+                reading,
                 document,
                 title_of(fix),
                 {**data, "kind": "fix", "title": fix.title},
@@ -118,12 +121,12 @@ def _quick_fixes(server: BuildhushServer, document: Document, params: types.Code
             seen_rules.setdefault(report.rule.id, usable)
         ignore = suppress_fix(analysis, report)
         ignored = {**data, "kind": "ignore", "title": ignore.title}
-        ignoring.append(_action(server, document, ignore.title, ignored, change_of(ignore), diagnostics))
+        ignoring.append(_action(server, reading, document, ignore.title, ignored, change_of(ignore), diagnostics))
     for rule in seen_rules:
         count = sum(report.rule.id == rule for report in analysis.reports)
         if count > 1:
             data = {"uri": document.uri, "kind": "rule", "rule": rule}
-            yield _action(server, document, f"Fix all {count} findings of {rule} in this file", data, None, [])
+            yield _action(server, reading, document, f"Fix all {count} findings of {rule} in this file", data, None, [])
     yield from ignoring
 
 
@@ -132,12 +135,16 @@ def _fix_all_safe(server: BuildhushServer, document: Document) -> Iterator[Actio
         return
     change = fix_all.safe_fixes(server, document)
     if change.edits or change.lines:
+        reading = Reading(server.with_companions().index)
         data = {"uri": document.uri, "kind": "safe"}
-        yield _action(server, document, "Fix all findings that have a safe fix", data, change, [], kind=FIX_ALL)
+        yield _action(
+            server, reading, document, "Fix all findings that have a safe fix", data, change, [], kind=FIX_ALL
+        )
 
 
 def _action(
     server: BuildhushServer,
+    reading: Reading,
     document: Document,
     title: str,
     data: dict[str, Any],
@@ -157,7 +164,7 @@ def _action(
         action["data"] = data
     else:
         change = change if change is not None else change_for(server, data)[1]
-        action["edit"] = workspace_edit(server, document, change)
+        action["edit"] = workspace_edit(server, document, change, reading)
     return action
 
 

@@ -28,6 +28,7 @@ from buildhush.companions.findings import (
 )
 from buildhush.companions.index import CallerIndex, LinkedCaller, Progress
 from buildhush.companions.readers import kind_of
+from buildhush.companions.reading import Reading
 from buildhush.companions.repairs import FileEdits, caller_edits
 from buildhush.knowledge.values import hushed
 from buildhush.lsp.convert import Positions
@@ -222,7 +223,8 @@ class Companions:
         except Exception as error:
             logger.error("callers could not be looked at: %s", type(error).__name__, exc_info=True)
             return []
-        return [json.dumps(self._item(document, positions, each)) for each in found]
+        reading = Reading(self.index)
+        return [json.dumps(self._item(document, positions, each, reading)) for each in found]
 
     def items(self, uri: str) -> list[dict[str, Any]]:
         """The diagnostics of a companion file, as plain JSON."""
@@ -234,7 +236,8 @@ class Companions:
         if document is None:
             return []
         positions = self._server.positions(document)
-        found = [self._item(document, positions, each) for each in self.findings(path)]
+        reading = Reading(self.index)
+        found = [self._item(document, positions, each, reading) for each in self.findings(path)]
         unread = self._unread(path, document, positions)
         file = self.index.file(path)
         for loose in file.loose_ends if file is not None else ():
@@ -298,7 +301,9 @@ class Companions:
             logger.error("a companion file could not be looked at: %s", type(error).__name__, exc_info=True)
             return ()
 
-    def _item(self, document: Document, positions: Positions, finding: CompanionFinding) -> dict[str, Any]:
+    def _item(
+        self, document: Document, positions: Positions, finding: CompanionFinding, reading: Reading
+    ) -> dict[str, Any]:
         from buildhush.lsp.diagnostics import DOCUMENTATION, SOURCE, UNNECESSARY
 
         client = self._server.client
@@ -319,12 +324,12 @@ class Companions:
                 {
                     "location": {
                         "uri": self.uri(place.file),
-                        "range": _range(self._positions(place.file), place.span),
+                        "range": _range(self._server.positions(other), place.span),
                     },
                     "message": place.message,
                 }
                 for place in finding.related
-                if self.document(place.file) is not None
+                if (other := self.document(place.file, reading)) is not None
             ]
         return item
 
@@ -356,59 +361,67 @@ class Companions:
             return None
         positions = self._server.positions(document)
         wanted = positions.span_from_range(params.range)
+        reading = Reading(self.index)
         actions = []
         for finding in found:
             if finding.span.start > wanted.end or wanted.start > finding.span.end:
                 continue
-            for index, fix in enumerate(fixes_of(self.index, finding, self.analysis)):
-                edit = assembled(self._server, self._changed_files(fix.files, fix.note))
+            for index, fix in enumerate(fixes_of(reading, finding, self.analysis)):
+                edit = assembled(self._server, self._changed_files(fix.files, reading, fix.note))
                 if not edit.changes and not edit.document_changes:
                     continue  # This client can't make the file that it needs.
                 action: dict[str, Any] = {
                     "title": _title(fix),
                     "kind": "quickfix",
-                    "diagnostics": [self._item(document, positions, finding)],
+                    "diagnostics": [self._item(document, positions, finding, reading)],
                     "edit": edit,
                 }
                 if index == 0 and fix.safety is not Safety.UNSAFE and self._server.client.preferred_actions:
                     action["isPreferred"] = True
                 actions.append(action)
-            ignoring = comment_fix(self.index, finding, self.analysis)
+            ignoring = comment_fix(reading, finding, self.analysis)
             if ignoring is not None:
                 actions.append(
                     {
                         "title": ignoring.title,
                         "kind": "quickfix",
-                        "diagnostics": [self._item(document, positions, finding)],
-                        "edit": assembled(self._server, self._changed_files(ignoring.files)),
+                        "diagnostics": [self._item(document, positions, finding, reading)],
+                        "edit": assembled(self._server, self._changed_files(ignoring.files, reading)),
                     }
                 )
         return actions
 
-    def changes_for(self, document: Document, passes: tuple[PassedSecret, ...]) -> list[FileEdits]:
-        """What the callers of a Dockerfile need once a fix makes them pass secrets."""
+    def changes_for(self, document: Document, passes: tuple[PassedSecret, ...], reading: Reading) -> list[FileEdits]:
+        """What the callers of a Dockerfile need once a fix makes them pass secrets.
+
+        `reading`: one for all fixes that a request asks for.
+        """
         if document.path is None or not passes:
             return []
         self.look_around()
         try:
             for link in self.index.callers_of(document.path):
-                self.index.update(link.caller.file)
-            return list(caller_edits(self.index, document.path, passes))
+                reading.refresh(link.caller.file)
+            return list(caller_edits(reading, document.path, passes))
         except Exception as error:
             logger.error("callers could not be repaired: %s", type(error).__name__, exc_info=True)
             return []
 
-    def changed_files(self, document: Document, passes: tuple[PassedSecret, ...]) -> list[ChangedFile]:
+    def changed_files(
+        self, document: Document, passes: tuple[PassedSecret, ...], reading: Reading
+    ) -> list[ChangedFile]:
         """The callers' part of a fix of a Dockerfile."""
-        return self._changed_files(self.changes_for(document, passes))
+        return self._changed_files(self.changes_for(document, passes, reading), reading)
 
-    def _changed_files(self, files: Iterable[FileEdits], note: str = "") -> list[ChangedFile]:
+    def _changed_files(self, files: Iterable[FileEdits], reading: Reading, note: str = "") -> list[ChangedFile]:
         """For an edit; `note` belongs to the first file."""
         found = []
         for number, file in enumerate(files):
             description = hushed(". ".join(filter(None, (*file.notes, "" if number else note))))
             label = hushed(file.description.replace("`", ""))
-            found.append(ChangedFile(self.uri(file.path), self.document(file.path), file.edits, label, description))
+            found.append(
+                ChangedFile(self.uri(file.path), self.document(file.path, reading), file.edits, label, description)
+            )
         return found
 
     # Names in all files.
@@ -467,18 +480,14 @@ class Companions:
             return text
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
-    def document(self, path: str) -> Document | None:
-        """The open document, or one made of what is on the disk."""
+    def document(self, path: str, reading: Reading | None = None) -> Document | None:
+        """The open document, or one made of what is on the disk; `reading`: what it was read with in this request."""
         uri = self.uri(path)
         document = self._server.documents.get(uri)
         if document is not None:
             return document
-        text = self.text(path)
+        text = self.text(path) if reading is None else reading.text(path)
         return None if text is None else Document(uri, "", None, text)
-
-    def _positions(self, path: str) -> Positions:
-        document = self.document(path)
-        return self._server.positions(document if document is not None else Document(self.uri(path), "", None, ""))
 
     def analysis(self, path: str) -> Analysis | None:
         """A Dockerfile's analysis: the open document's, else one kept as long as the file stays the same."""

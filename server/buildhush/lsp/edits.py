@@ -13,6 +13,7 @@ from pygls import uris
 
 from buildhush.companions.build_contexts import ignored_where
 from buildhush.companions.dockerignore import append_entries
+from buildhush.companions.reading import Reading
 from buildhush.engine import Analysis, Report, fixes
 from buildhush.lsp.documents import Document
 from buildhush.rules.api import Fix, IgnoreEntry, PassedSecret, Safety
@@ -80,15 +81,21 @@ class ChangedFile(Struct, frozen=True):
 DocumentChange = types.TextDocumentEdit | types.CreateFile | types.RenameFile | types.DeleteFile
 
 
-def workspace_edit(server: BuildhushServer, document: Document, change: Change) -> types.WorkspaceEdit:
-    """The change with what the callers of the Dockerfile need, for this client."""
+def workspace_edit(
+    server: BuildhushServer, document: Document, change: Change, reading: Reading | None = None
+) -> types.WorkspaceEdit:
+    """The change with what the callers of the Dockerfile need, for this client.
+
+    `reading`: one for all changes of a request, so that it reads each caller once.
+    """
     files = []
     if change.edits:
         label = f"Builds then need {flags_of(change.passes)}".replace("`", "") if change.passes else "Check the result"
         asks = not change.is_safe
         files.append(ChangedFile(document.uri, document, change.edits, label, change.note, asks))
     files += _ignore_files(server, document, change)
-    files += server.with_companions().changed_files(document, change.passes)
+    companions = server.with_companions()
+    files += companions.changed_files(document, change.passes, reading or Reading(companions.index))
     return assembled(server, files)
 
 
