@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import Any
 
 from tests.dockerfile.describing import check_tree
 from tests.fuzz.choices import byte_choices
@@ -41,7 +42,7 @@ from buildhush.dockerfile.nodes import Run
 from buildhush.dockerfile.parser import parse
 from buildhush.dockerfile.structure import same_structure
 from buildhush.engine import Analysis, Report, analyze, fixes, suppress_fix
-from buildhush.lsp.transport import EndOfStream, Frames
+from buildhush.lsp.frames import NOTHING, EndOfStream, Frames
 from buildhush.rules.api import Fix, PassedSecret
 from buildhush.shell import guard
 from buildhush.shell.reader import read
@@ -321,18 +322,19 @@ def check_edits(data: bytes) -> None:
 
 def check_frames(data: bytes) -> None:
     """Any bytes are frames, malformed frames, and an end."""
-    position = 0
+    heard = [_heard(data, size) for size in (7, max(len(data), 1))]
+    assert heard[0] == heard[1], "it matters in which pieces the bytes come"
 
-    def some(most: int) -> bytes:
-        nonlocal position
-        piece = data[position : position + min(most, 7)]
-        position += len(piece)
-        return piece
 
-    frames = Frames(some)
-    for _ in range(len(data) + 2):
-        if isinstance(frames.next(), EndOfStream):
-            return
+def _heard(data: bytes, size: int) -> list[Any]:
+    frames, heard = Frames(), []
+    pieces = [*(data[start : start + size] for start in range(0, len(data), size)), b""]
+    for piece in pieces:
+        frames.feed(piece)
+        while (message := frames.next()) is not NOTHING:
+            if isinstance(message, EndOfStream):
+                return heard
+            heard.append(repr(message))
     raise AssertionError("the stream does not end")
 
 

@@ -46,8 +46,8 @@ class Wire:
 
     def rest(self) -> None:
         """No message waits until all work is done."""
-        while self.server.protocol.idle():
-            pass
+        while (pause := self.server.protocol.idle()) is not None:
+            time.sleep(pause)
 
     def open(self, text: str, uri: str = URI, language: str = "dockerfile") -> None:
         item = {"uri": uri, "languageId": language, "version": 1, "text": text}
@@ -102,6 +102,20 @@ def test_a_burst_is_answered_once(wire: Wire, monkeypatch: pytest.MonkeyPatch) -
         wire.type(version, 0, "#\n")
     wire.rest()
     assert [each["version"] for each in wire.published()[before:]] == [41]
+
+
+def test_a_pause_in_the_typing_is_waited_for_and_not_asked_for(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    wire.open(LEAKS)
+    wire.rest()
+    clock = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: clock)
+    wire.type(2, 0, "#\n")
+    pauses = []
+    while (pause := wire.server.protocol.idle()) is not None:
+        pauses.append(pause)
+        clock += pause + 0.001
+    assert len(pauses) == 2, "behind the diagnostics; then nothing until the pause, in which the files are read"
+    assert sum(pauses) >= 0.25
 
 
 def test_an_edit_leaves_nothing_for_the_garbage_collector(wire: Wire) -> None:
@@ -209,6 +223,9 @@ def test_the_reply_to_initialize_waits_for_no_rule_and_no_parser() -> None:
     loaded = set(done.stdout.split())
     assert {name for name in loaded if name.startswith("buildhush")} <= {
         "buildhush",
-        *(f"buildhush.lsp{name}" for name in ("", ".server", ".transport", ".capabilities", ".client", ".protocol")),
+        *(
+            f"buildhush.lsp{name}"
+            for name in ("", ".server", ".frames", ".transport", ".capabilities", ".client", ".protocol")
+        ),
     }
     assert not {"tree_sitter", "bashlex", "detect_secrets", "rich", "pathspec", "yaml"} & loaded

@@ -36,6 +36,7 @@ from buildhush.lsp.documents import Document, path_of
 from buildhush.lsp.edits import ChangedFile, assembled
 from buildhush.lsp.names import Names
 from buildhush.lsp.places import names_of
+from buildhush.lsp.transport import BETWEEN_STEPS
 from buildhush.rules.api import PassedSecret, Safety, Severity
 from buildhush.text.spans import Span
 
@@ -122,14 +123,19 @@ class Companions:
 
     # Working between messages.
 
-    def step(self) -> bool:
-        """A little work; whether there is more."""
+    def step(self) -> float | None:
+        """A little work; in how many seconds there is more, None for nothing more."""
         until = time.monotonic() + BUDGET
         while time.monotonic() < until:
             if not self._one_step():
-                # What waits for a pause in the typing needs another look soon.
-                return bool(self._dirty)
-        return True
+                # What waits for a pause in the typing needs another look then.
+                return self._until_pause()
+        return BETWEEN_STEPS
+
+    def _until_pause(self) -> float | None:
+        if not self._dirty:
+            return None
+        return max(min(self._dirty.values()) + _REPEATED_AFTER - time.monotonic(), BETWEEN_STEPS)
 
     def _one_step(self) -> bool:
         # What is being typed is read again only when the typing pauses.

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types
 from pygls.protocol import LanguageServerProtocol
 
-from buildhush.lsp.transport import EndOfStream, Malformed, Output
+from buildhush.lsp.frames import EndOfStream, Malformed
+from buildhush.lsp.transport import Output
 
 if TYPE_CHECKING:
     from buildhush.lsp.server import BuildhushServer
@@ -66,6 +67,8 @@ class BuildhushProtocol(LanguageServerProtocol):
     def __init__(self, server: BuildhushServer, converter: Any) -> None:
         self.raw: dict[str, Callable[[Any], Any]] = {}
         self.output: Output | None = None
+        self.look: Callable[[], object] = _nowhere
+        """Takes in the messages that have come."""
         self.initialized = False
         self.exit_code: int | None = None
         self._asked_to_cancel: set[int | str | None] = set()
@@ -78,7 +81,7 @@ class BuildhushProtocol(LanguageServerProtocol):
     def _register_builtin_features(self) -> None:
         """None of pygls' own: the life cycle and the documents are handled by the server as `raw` methods."""
 
-    # Called by the reading thread.
+    # Called when a message comes, maybe by a reading thread.
 
     def seen(self, message: Any) -> None:
         """Notes a cancellation before its turn, so that the request that it means is not even started."""
@@ -118,16 +121,17 @@ class BuildhushProtocol(LanguageServerProtocol):
                 ResponseProblem(types.ErrorCodes.InvalidRequest, "neither a request nor a notification nor a response"),
             )
 
-    def idle(self) -> bool:
-        """No message waits; True when there is more to do."""
+    def idle(self) -> float | None:
+        """No message waits; in how many seconds there is more to do, None for nothing more."""
         try:
             return self._server.idle()
         except Exception as error:
             logger.error("work between messages failed: %s", type(error).__name__, exc_info=True)
-            return False
+            return None
 
     def check_cancelled(self) -> None:
         """Raises the error reply when the client has cancelled the request that is being answered."""
+        self.look()
         if self._current in self._asked_to_cancel:
             raise cancelled()
 
@@ -267,6 +271,10 @@ class BuildhushProtocol(LanguageServerProtocol):
     def plain(self, value: Any) -> Any:
         """An lsprotocol object as plain JSON."""
         return self._converter.unstructure(value)
+
+
+def _nowhere() -> None:
+    """No messages come but those that are handed over."""
 
 
 class Later:

@@ -274,22 +274,22 @@ class BuildhushServer(LanguageServer):
         for uri in [uri for uri in self._unpublished if self._overdue(uri)]:
             self._publish(uri)
 
-    def idle(self) -> bool:
+    def idle(self) -> float | None:
         """No message waits: publish for the documents that changed, the longest waiting first; then the files around.
 
-        True when there is more to do.
+        In how many seconds there is more to do, None for nothing more.
         """
         if not self._unpublished:
             if not self.protocol.initialized:
-                return False
+                return None
             self._warm_up()
             if not self.client_is_ready:
-                return False
+                return None
             self.configuration.look_again()
-            return bool(self._unpublished) or self.with_companions().step()
+            return 0.0 if self._unpublished else self.with_companions().step()
         for uri in list(self._unpublished):
             self._publish(uri)
-        return True
+        return transport.BETWEEN_STEPS
 
     def _publish(self, uri: str) -> None:
         self._unpublished.pop(uri, None)
@@ -312,11 +312,12 @@ class BuildhushServer(LanguageServer):
 
     # Serving.
 
-    def serve_streams(self, read: Callable[[int], bytes], write: Callable[[bytes], int | None]) -> int:
+    def serve(self, connection: transport.Connection) -> int:
         """Serve until the client leaves; the exit code."""
-        output = transport.Output(write)
-        self.protocol.output = output
-        return transport.run(read, output, self.protocol, self.parent_lives)
+        output = transport.Output(connection.write, connection.sink)
+        inbox = transport.inbox_of(connection, self.protocol.seen)
+        self.protocol.output, self.protocol.look = output, inbox.look
+        return transport.run(inbox, output, self.protocol, self.parent_lives)
 
 
 def _call(server: BuildhushServer, module: str, function: str, *arguments: Any) -> Any:
@@ -354,7 +355,8 @@ def serve_stdio() -> int:
         msvcrt.setmode(sink, os.O_BINARY)
     # A stray print of a library would break the protocol: it goes where logs go.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    return server.serve_streams(partial(os.read, source), partial(os.write, sink))
+    with transport.connected(source, sink) as connection:
+        return server.serve(connection)
 
 
 def serve_tcp(host: str, port: int) -> int:
@@ -363,5 +365,5 @@ def serve_tcp(host: str, port: int) -> int:
     def announce(taken: int) -> None:
         print(f"listening on {host}:{taken}", file=sys.stderr, flush=True)
 
-    with transport.connect_once(host, port, announce) as connection:
-        return BuildhushServer().serve_streams(connection.recv, connection.send)
+    with transport.connected_once(host, port, announce) as connection:
+        return BuildhushServer().serve(connection)
