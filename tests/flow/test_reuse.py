@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import FunctionType, ModuleType
 
 import pytest
+from tests.support import FixedContext
 
 from buildhush.engine import Analysis, Report, analyze
 from buildhush.flow.scene import Counts
@@ -165,6 +166,21 @@ def test_a_user_that_no_run_asks_for_costs_its_own_step() -> None:
     before = opened(LONG.replace("ENV FOLDER=/app", "USER app"))
     cost = cost_of(before, typed(before, "USER app", "USER apps"))
     assert cost == Cost(instructions=1, scripts=0, summaries=0, steps=1)
+
+
+def test_a_copy_is_looked_at_again_only_in_another_context() -> None:
+    text = "FROM alpine\nCOPY . /app\nRUN --mount=type=bind,target=/src ls /src\nRUN echo built\n"
+    edits = [(f"echo {'x' * count}built", f"echo {'x' * (count + 1)}built") for count in range(4)]
+    context = FixedContext((".npmrc",))
+    before = analyze(text, context=context)
+    for old, new in edits:
+        text = text.replace(old, new)
+        before = analyze(text, context=context, previous=before)
+        assert counts_of(before).steps_made == 1
+        assert _said(before.reports) == _said(analyze(text, context=context).reports) != []
+    emptied = analyze(text, context=FixedContext(()), previous=before)
+    assert counts_of(emptied).steps_made == 2
+    assert emptied.reports == ()
 
 
 def test_another_image_costs_nothing_of_what_is_built_on_it() -> None:

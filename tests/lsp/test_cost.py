@@ -198,6 +198,31 @@ def test_no_keystroke_reads_settings_or_lists_the_build_context(
     assert (found["code"], found["severity"]) == ("context-copies-secret", 4)
 
 
+def test_a_file_that_holds_no_secret_makes_only_what_copies_new(
+    wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was found in a folder holds until the folder changes; then the next edit looks at it again."""
+    uri = (tmp_path / "Dockerfile").as_uri()
+
+    def steps(version: int) -> int:
+        wire.type(version, 2, "#\n", uri=uri)
+        wire.rest()
+        memo = wire.server.documents.get(uri)._analysis.memo  # type: ignore[union-attr]
+        assert memo is not None
+        return memo.counts.steps_made
+
+    wire.open("FROM alpine\nCOPY ssh /root/.ssh\nRUN true\n", uri=uri)
+    wire.rest()
+    assert [each["code"] for each in wire.published()[-1]["diagnostics"]] == ["secret-file-copied"]
+    assert (steps(2), steps(3)) == (0, 0)
+    (tmp_path / "ssh").touch()
+    now = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: now() + 60)
+    wire.rest()
+    assert steps(4) == 1
+    assert wire.published()[-1]["diagnostics"] == []
+
+
 def _noted(looked: list[str], call: Callable[..., Any]) -> Callable[..., Any]:
     def noted(path: Any, *rest: Any, **options: Any) -> Any:
         looked.append(str(path))

@@ -119,13 +119,6 @@ class BuildContexts:
 
         return BuildContexts(self.dockerfile, ContextPlaces(additional.folders), listed)
 
-    def list_again(self) -> None:
-        """Ask for the listings anew."""
-        self._listings = None
-        for view in self._views.values():
-            if view is not None:
-                view.list_again()
-
     def has_changed(self) -> bool:
         """Whether a folder or an ignore file that was looked at is another one since."""
         own = self._listings is not None and any(each.refreshed() is not each for each in self._listings)

@@ -23,7 +23,10 @@ Found = tuple[Place, tuple[Source, ...], tuple[Hop, ...]]
 
 
 class ContextView(Protocol):
-    """What the flow asks of the build context; None in its place means that nothing is known of it."""
+    """What the flow asks of the build context; None in its place means that nothing is known of it.
+
+    What an object said is taken to hold as long as it is asked: where the folder has changed, there is another object.
+    """
 
     def secret_files_below(self, source: str) -> tuple[str, ...]:
         """Secret-looking files that a COPY of `source` takes along, relative to the context root."""

@@ -97,7 +97,7 @@ class Walk:
             changed |= Around.STAGES
             if before.stages.preamble != scene.stages.preamble:
                 changed |= Around.GLOBALS
-        if scene.context is not None or before.context is not None:
+        if scene.context is not before.context:
             changed |= Around.CONTEXT
         if before.caches_used:
             changed |= Around.CACHES

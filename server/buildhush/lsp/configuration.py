@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,14 +103,16 @@ class Configuration:
         return self._editor_by_folder[max(folders, key=lambda folder: len(folder.parts))]
 
     def context(self, document: Document) -> BuildContexts | None:
-        """The build contexts of a document: those of its callers, or its folder; None for a buffer without one."""
+        """The build contexts of a document: those of its callers, or its folder; None for a buffer without one.
+
+        The same object as long as nothing has changed in the folders, so that what was found in them still holds.
+        """
         if document.path is None:
             return None
         places = self.places(document.path)
         known = self._contexts.get(document.path)
         if known is None or known.places != places:
             known = self._contexts[document.path] = BuildContexts(document.path, places, self._listings.listed)
-        known.list_again()
         return known
 
     def places(self, path: str) -> ContextPlaces:
@@ -127,7 +130,10 @@ class Configuration:
         for folder, known in list(self._files.items()):
             if now > known.look_at:
                 changed = self._read(folder) is not known.configuration or changed
-        if self._listings.look_again() or changed:
+        looked = self._listings.look_again()
+        if looked is not Look.NOTHING_NEW:
+            self._contexts.clear()
+        if changed or looked is Look.OTHER_SECRETS:
             self._server.analyse_again()
 
     def has_other_context(self, document: Document) -> bool:
@@ -331,6 +337,15 @@ class Configuration:
             self._server.show(types.MessageType.Warning, message)
 
 
+class Look(Enum):
+    """What a look at folders found."""
+
+    NOTHING_NEW = 0
+    OTHER_FILES = 1
+    OTHER_SECRETS = 2
+    """Files that look like secrets, or rules on what stays out."""
+
+
 class _Listings:
     """The listings of build contexts, each shared by all Dockerfiles with the same ignore rules.
 
@@ -357,20 +372,23 @@ class _Listings:
             self._known[folder, dockerfile] = listing, text, time.monotonic() + LIST_AGAIN_AFTER
         return listing
 
-    def look_again(self) -> bool:
-        """See whether the folders have changed, those that were not looked at for a while; whether one has."""
+    def look_again(self) -> Look:
+        """See whether the folders have changed, those that were not looked at for a while."""
         now = time.monotonic()
         waiting = [(key, known) for key, known in self._known.items() if now > known[2]]
         if not waiting:
-            return False
+            return Look.NOTHING_NEW
         rules = {dockerfile: own_ignore_file(dockerfile) for dockerfile in self._with_own_rules}
-        changed = rules != self._with_own_rules
+        found = Look.NOTHING_NEW if rules == self._with_own_rules else Look.OTHER_SECRETS
         self._with_own_rules = rules
         for key, (listing, text, _) in waiting:
             newer = listing.refreshed()
-            changed = changed or newer != listing
+            if newer != listing:
+                found = Look.OTHER_SECRETS
+            elif newer is not listing and found is Look.NOTHING_NEW:
+                found = Look.OTHER_FILES
             self._known[key] = newer, text, time.monotonic() + LIST_AGAIN_AFTER
-        return changed
+        return found
 
 
 class _Known(Struct, frozen=True):
