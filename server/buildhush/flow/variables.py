@@ -11,6 +11,9 @@ from buildhush.flow.inputs import EVERYTHING, HOME_FOLDER, RunInputs
 from buildhush.flow.symbols import symbol
 from buildhush.flow.taint import CLEAN, Taint, Taints, Value
 
+# The interpreter's own marks (folders that were made, the previous folder) begin so; a RUN starts with none.
+_INTERNAL = "\x01"
+
 
 class Variables:
     """A mapping from name to value in two layers. Copies share the lower layer and the record of what was asked."""
@@ -41,6 +44,8 @@ class Variables:
         value = self._own.get(name)
         if value is not None or name in self._gone:
             return value
+        if name.startswith(_INTERNAL):
+            return None
         self._asked.add(name)
         variable = self._inputs.variable(name)
         if variable is None:
@@ -125,6 +130,8 @@ class Variables:
         """What holds when either of two paths was taken; a name set on one path only keeps that value."""
         result = self.copy()
         for name, value in other._own.items():
+            if result._own.get(name) is value:
+                continue  # Both have it from before they parted: nothing is asked for.
             mine = result.get(name)
             if mine is None:
                 result[name] = value
