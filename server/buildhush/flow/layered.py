@@ -19,7 +19,7 @@ class Layered(Mapping[str, V], Generic[V]):
     __slots__ = ("_below", "_flat", "_own")
 
     def __init__(self, own: Mapping[str, V], below: Mapping[str, V]) -> None:
-        while isinstance(below, Layered) and len(below._own) <= len(own):
+        while type(below) is Layered and len(below._own) <= len(own):
             own = {**below._own, **own}
             below = below._below
         self._own: Mapping[str, V] = own
@@ -29,7 +29,7 @@ class Layered(Mapping[str, V], Generic[V]):
     def get(self, name: str, default: Any = None) -> Any:
         """The value; `default` where there is none."""
         layer: Mapping[str, V] = self
-        while isinstance(layer, Layered):
+        while type(layer) is Layered:
             if layer._flat is not None:
                 return layer._flat.get(name, default)
             found = layer._own.get(name, _NOTHING)
@@ -54,7 +54,7 @@ class Layered(Mapping[str, V], Generic[V]):
         if self._flat is None:
             layers: list[Mapping[str, V]] = []
             layer: Mapping[str, V] = self
-            while isinstance(layer, Layered) and layer._flat is None:
+            while type(layer) is Layered and layer._flat is None:
                 layers.append(layer._own)
                 layer = layer._below
             flat = dict(layer._flat if isinstance(layer, Layered) and layer._flat is not None else layer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from msgspec import Struct
@@ -14,7 +14,7 @@ from buildhush.flow.copies import context_shown, relative_in
 from buildhush.flow.facts import Certainty, Hop, Place, Source, SourceKind
 from buildhush.flow.inputs import InputFile, InputVariable, MountedPath, RunInputs, ShellOptions, Storage
 from buildhush.flow.scene import ContextView, StateView
-from buildhush.flow.stage_state import MAX_FOLLOWED, StageFile
+from buildhush.flow.stage_state import MAX_FOLLOWED, StageFile, StageState
 from buildhush.flow.symbols import display, is_below
 from buildhush.flow.taint import Root, RootKind, Taint
 from buildhush.knowledge.files import FileVerdict, classify_file
@@ -113,11 +113,7 @@ def run_inputs(
             mounted.append(MountedPath(target, Storage.DISCARDED, ""))
             for path, file in _bound(run, mount, target, expand, stage_files, context_of):
                 _add(extra, extra_inputs, path, file)
-    hides = frozenset(mount.path for mount in mounted)
-    folders = tuple(path.rstrip("/") + "/" for path in hides)
-    visible = tuple([file for file in files if file.path not in hides and not file.path.startswith(folders)])
-    # The same tuple where nothing is hidden, so that what is worked out for it is worked out once.
-    visible = files if len(visible) == len(files) else visible
+    visible = _outside(files, mounted)
     inputs = RunInputs(
         state.folder,
         state.home,
@@ -129,6 +125,35 @@ def run_inputs(
         state.scripts,
     )
     return inputs, Origins(run, view, secrets, environment, {**state.files, **extra} if extra else state.files)
+
+
+def inputs_without_mounts(run: Run, state: StageState, files: tuple[InputFile, ...], sh_is_bash: bool) -> RunInputs:
+    """The inputs of a RUN without mounts. `files`: those of `visible_without_mounts`."""
+    return RunInputs(
+        state.folder,
+        state.home,
+        _shell_of(run, state.shell, sh_is_bash),
+        _ALWAYS,
+        state.variables,
+        (),
+        files,
+        state.scripts,
+    )
+
+
+def visible_without_mounts(files: tuple[InputFile, ...]) -> tuple[InputFile, ...]:
+    """The secret files that a RUN without mounts sees: what every RUN has mounted hides the others."""
+    return _outside(files, _ALWAYS)
+
+
+def _outside(files: tuple[InputFile, ...], mounted: Sequence[MountedPath]) -> tuple[InputFile, ...]:
+    """The files that no mount hides; the same tuple where all are, so that what is worked out for it is so once."""
+    if not files:
+        return files
+    hides = {mount.path for mount in mounted}
+    folders = tuple(path.rstrip("/") + "/" for path in hides)
+    visible = tuple([file for file in files if file.path not in hides and not file.path.startswith(folders)])
+    return files if len(visible) == len(files) else visible
 
 
 def shell_options(words: tuple[str, ...]) -> ShellOptions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from msgspec import Struct
@@ -30,7 +30,8 @@ from buildhush.flow.facts import (
 from buildhush.flow.inputs import InputFile, RunInputs, Storage
 from buildhush.flow.machine import LogRecord
 from buildhush.flow.mount_use import mount_facts
-from buildhush.flow.run_inputs import Origins, files_below, run_inputs
+from buildhush.flow.plain import plain_summary
+from buildhush.flow.run_inputs import Origins, files_below, inputs_without_mounts, run_inputs, visible_without_mounts
 from buildhush.flow.scene import Scene, StateView
 from buildhush.flow.stage_state import MAX_FOLLOWED, StageFile, StageState
 from buildhush.flow.step import Step
@@ -46,7 +47,10 @@ _OPAQUE = replace(EMPTY, opaque=True, may_read_anything=True)
 
 
 class Followed(Struct, frozen=True, eq=False):
-    """What is known of one RUN: its script as it was read, the inputs that it was followed with, and the summary."""
+    """What is known of one RUN: its script, the inputs that it was followed with, and the summary.
+
+    `script`: as it was read; None for the exec form, and where the words were enough (`flow.plain`).
+    """
 
     script: ir.Script | None
     inputs: RunInputs
@@ -138,15 +142,14 @@ def _inputs(scene: Scene, node: Run, stage: Stage, view: StateView) -> tuple[Run
     if not node.mounts and node.interpreter is None:
         # The RUNs that stand in the same state share their inputs.
         if scene.plain_inputs is None or scene.plain_inputs[0] is not state:
-            inputs, _ = run_inputs(
-                node, view, _input_files(scene, state), scene.sh_is_bash, _no_text, _no_files, _no_files, _no_context
-            )
+            files = _input_files(scene, state)[1]
+            inputs = inputs_without_mounts(node, state, files, scene.sh_is_bash)
             scene.plain_inputs = (state, inputs)
         return scene.plain_inputs[1], Origins(node, view, {}, {}, state.files)
     return run_inputs(
         node,
         view,
-        _input_files(scene, state),
+        _input_files(scene, state)[0],
         scene.sh_is_bash,
         partial(scene.text, view=view),
         lambda identity: scene.caches.get(identity, {}),
@@ -155,22 +158,12 @@ def _inputs(scene: Scene, node: Run, stage: Stage, view: StateView) -> tuple[Run
     )
 
 
-def _input_files(scene: Scene, state: StageState) -> tuple[InputFile, ...]:
+def _input_files(scene: Scene, state: StageState) -> tuple[tuple[InputFile, ...], tuple[InputFile, ...]]:
+    """The state's secret files as inputs: all, and those that a RUN without mounts sees."""
     if scene.input_files is None or scene.input_files[0] is not state.files:
-        scene.input_files = (state.files, tuple(file.as_input() for file in state.files.values()))
-    return scene.input_files[1]
-
-
-def _no_text(text: str) -> str:
-    return text
-
-
-def _no_context(name: str | None) -> None:
-    return None
-
-
-def _no_files(name: str) -> Mapping[str, StageFile]:
-    return {}
+        files = tuple(file.as_input() for file in state.files.values())
+        scene.input_files = (state.files, files, visible_without_mounts(files))
+    return scene.input_files[1:]
 
 
 def _followed(scene: Scene, node: Run, inputs: RunInputs, known: Followed | None) -> Followed:
@@ -183,8 +176,12 @@ def _followed(scene: Scene, node: Run, inputs: RunInputs, known: Followed | None
     elif not inputs.shell.is_posix:
         summary = _OPAQUE
     else:
-        if script is None:
+        plain = plain_summary(node.script.text, inputs, scene.commands) if script is None else None
+        if script is None and (known is None or plain is None):
             scene.counts.scripts_read += 1
+        if plain is not None:
+            return Followed(None, inputs, plain)
+        if script is None:
             script = reader.read(node.script.text)
         summary = summarise(node, inputs, scene.commands, reader.read, script)
     return Followed(script, inputs, summary)

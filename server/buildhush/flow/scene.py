@@ -78,7 +78,7 @@ class Scene(Struct):
     sh_is_bash: bool = False
     counts: Counts = field(default_factory=Counts)
     plain_inputs: tuple[StageState, RunInputs] | None = None
-    input_files: tuple[Mapping[str, StageFile], tuple[InputFile, ...]] | None = None
+    input_files: tuple[Mapping[str, StageFile], tuple[InputFile, ...], tuple[InputFile, ...]] | None = None
 
     def files_of(self, name: str, stage: Stage) -> Mapping[str, StageFile]:
         """The secret files of an earlier stage, for a mount of `stage`."""

@@ -26,7 +26,7 @@ from buildhush.shell import ir
 from buildhush.text.spans import Span
 
 # Commands that surely read no secret by themselves; any other program may open the file or read the variable.
-_READS_NOTHING = frozenset(
+READS_NOTHING = frozenset(
     [
         "apk",
         "apt",
@@ -248,7 +248,7 @@ def _collect(machine: Interpreter, final: State | None) -> RunSummary:
         frozenset(evidence.roots_read),
         tuple([(span, path) for span, path in evidence.missing_reads.items() if path not in evidence.paths_tested]),
         tuple(dict.fromkeys(named)),
-        evidence.opaque or evidence.truncated or not evidence.programs <= _READS_NOTHING,
+        evidence.opaque or evidence.truncated or not evidence.programs <= READS_NOTHING,
         evidence.opaque,
         evidence.truncated,
         final is not None,

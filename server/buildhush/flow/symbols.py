@@ -73,8 +73,8 @@ def resolve(path: str, folder: str, home: str) -> str:
         first = path[:1]
         if first == "/":
             return path
-        if first not in _ROOTED_ELSEWHERE and folder[:1] == "/" and "/." not in folder:
-            return f"{folder}/{path}" if folder != "/" else f"/{path}"
+        if first not in _ROOTED_ELSEWHERE and (front := in_front_of_names(folder)):
+            return front + path
     if path == "~" or path.startswith("~/"):
         path = home + path[1:]
     elif path.startswith("~root/") or path == "~root":
@@ -85,6 +85,13 @@ def resolve(path: str, folder: str, home: str) -> str:
     if not path.startswith("/"):
         path = posixpath.join(folder or "/", path)
     return "/" + posixpath.normpath(path).lstrip("/")
+
+
+def in_front_of_names(folder: str) -> str:
+    """What `resolve` puts in front of a name without a slash that begins with no `~` and no dot; "" if it does more."""
+    if folder[:1] != "/" or "/." in folder:
+        return ""
+    return f"{folder}/" if folder != "/" else "/"
 
 
 def is_below(path: str, folder: str) -> bool:

@@ -143,11 +143,19 @@ def note_operands(machine: Interpreter, operands: tuple[Operand, ...], state: St
         if not text or (text[0] == "-" and "=" not in text):
             continue
         _note_path(machine, text, operand, state, context)
-        for separator in _IN_FRONT_OF_A_PATH:
-            if separator in text:
-                candidate = text.rpartition(separator)[2]
-                if candidate.startswith(("/", "~", ".", "\x01")):
-                    _note_path(machine, candidate, operand, state, context)
+        for path in named_behind(text):
+            _note_path(machine, path, operand, state, context)
+
+
+def named_behind(text: str) -> list[str]:
+    """The paths that an operand names behind a separator: `--file=/x`, `@/x`, `from:/x`."""
+    found: list[str] = []
+    for separator in _IN_FRONT_OF_A_PATH:
+        if separator in text:
+            path = text.rpartition(separator)[2]
+            if path.startswith(("/", "~", ".", "\x01")):
+                found.append(path)
+    return found
 
 
 def _note_path(machine: Interpreter, text: str, operand: Operand, state: State, context: Context) -> None:
