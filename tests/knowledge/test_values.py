@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from buildhush.knowledge import literals
 from buildhush.knowledge.placeholders import is_guessable
 from buildhush.knowledge.values import classify_value, find_literals, judge
 
@@ -375,3 +376,18 @@ def test_any_text_gets_a_verdict(text: str) -> None:
     assert classify_value(text).reason
     spans = [found.span for found in find_literals(text)]
     assert all(before.end <= after.start for before, after in pairwise(spans))
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [
+        *literals._HINTS,
+        *literals._ASSIGNMENT_HINTS,
+        *(hint for hint, *_ in (*literals._CONTEXTS, *literals._PASSWORD_COMMANDS)),
+        *("://", "PRIVATE KEY", "curl", "chpasswd", "pat"),
+    ],
+)
+def test_a_text_with_a_hint_is_looked_at(hint: str) -> None:
+    """The cheap question that nearly every text is asked must not answer for a form that is searched for."""
+    assert literals._may_hold_one(f"x{hint}x")
+    assert not literals._may_hold_one("apt update")

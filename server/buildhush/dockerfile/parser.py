@@ -108,6 +108,10 @@ _STAGE_NAME = re.compile(r"[a-z][a-z0-9\-_.]*")
 _JSON_SPACE = re.compile(r"[ \t\r\n]*")
 _JSON_STRING = re.compile(r'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*"')
 _KEYWORD = re.compile(r"[A-Z]{1,20}")
+# Most instructions: a keyword, one space, and what is no flag and no continuation.
+_USUAL_HEAD = re.compile(r"[A-Z]+ (?=[!-,.-\[\]-_a-~])")
+# Most assignments: one pair without quotes and escapes on a line of its own.
+_USUAL_ASSIGNMENT = re.compile(r"(ENV|ARG) ([A-Za-z_][A-Za-z0-9_]*)=([A-Za-z0-9_./:@%+,${}-]+)(?:\n|\Z)")
 
 
 def parse(text: str) -> Dockerfile:
@@ -149,10 +153,33 @@ def directive_problems(directives: tuple[Directive, ...]) -> tuple[Problem, ...]
 
 def read_node(text: str, start: int, escape: str) -> Node:
     """The node that begins at `start`, which is a node boundary before the end of the text."""
+    first = text[start]
+    if "A" <= first <= "Z":
+        usual = _USUAL_ASSIGNMENT.match(text, start) if first in "EA" else None
+        return _read_instruction(text, start, escape) if usual is None else _usual_assignment(usual)
     end = trivia_end(text, start)
     if end > start:
         return Trivia(text[start:end])
     return _read_instruction(text, start, escape)
+
+
+def _usual_assignment(match: re.Match[str]) -> Assignment:
+    """What `_read_instruction` makes of `ENV NAME=value`."""
+    keyword, name, value = match.groups()
+    begin = len(keyword) + 1
+    cut = begin + len(name)
+    end = cut + 1 + len(value)
+    span = Span(begin, end)
+    pair = Pair(Word(name, name, Span(begin, cut)), Word(value, value, Span(cut + 1, end)), True, span)
+    return Assignment(
+        text=match.group(),
+        keyword=keyword,
+        keyword_span=Span(0, begin - 1),
+        arguments=MappedText(f"{name}={value}", (0,), (begin,)),
+        arguments_span=span,
+        end=end,
+        pairs=(pair,),
+    )
 
 
 def _read_instruction(text: str, start: int, escape: str) -> Instruction:
@@ -208,8 +235,13 @@ class _Head:
         if start == 0:
             start = len(joined) - len(joined.lstrip(SPACE))
         end = max(end, start)
-        white = _WHITE.search(joined, start, end)
-        keyword_end, position = white.span() if white is not None else (end, end)
+        usual = _USUAL_HEAD.match(joined, start, end)
+        if usual is not None:
+            position = usual.end()
+            keyword_end = position - 1
+        else:
+            white = _WHITE.search(joined, start, end)
+            keyword_end, position = white.span() if white is not None else (end, end)
         self.line = line
         self.escape = escape
         self.problems = problems
@@ -218,11 +250,13 @@ class _Head:
         self.keyword = joined[start:keyword_end].upper()
         self.keyword_span = line.span(start, keyword_end)
         self.flags: tuple[Flag, ...] = ()
-        if joined.startswith("--", position):
-            words, position = flag_words(joined, position, end, escape)
-            self.flags = tuple(_read_flag(line, pieces) for pieces in words if pieces)
-        arguments = joined[position:end]
-        self.arguments_start = position + len(arguments) - len(arguments.lstrip(SPACE))
+        if usual is None:
+            if joined.startswith("--", position):
+                words, position = flag_words(joined, position, end, escape)
+                self.flags = tuple(_read_flag(line, pieces) for pieces in words if pieces)
+            arguments = joined[position:end]
+            position += len(arguments) - len(arguments.lstrip(SPACE))
+        self.arguments_start = position
         self.arguments_end = end
         self._json: tuple[Word, ...] | None = None
         self._json_read = False

@@ -36,7 +36,7 @@ class LiteralFinding(Struct, frozen=True):
 
 def find_literals(text: str) -> tuple[LiteralFinding, ...]:
     """The credentials in `text`, in order, none overlapping another; references and placeholders are not among them."""
-    if len(text) < _SHORTEST:
+    if len(text) < _SHORTEST or not _may_hold_one(text):
         return ()
     return _disjoint([*_known_tokens(text), *_url_credentials(text), *_private_keys(text), *_contexts(text)])
 
@@ -417,6 +417,28 @@ _PASSWORD_COMMANDS = (
     ("debconf-set-selections", _DEBCONF, "debconf password"),
 )
 _COMMAND_END = re.compile(r"[;&|](?=\s)")
+
+# Without one of these a text holds no form above: pieces of the hints, few enough to ask for in every text.
+_LOWERED = (
+    *("pass", "pwd", "psw", "secret", "token", "credential", "key", "auth", "pat", "machine", "curl", "identified"),
+    *("debconf-set-selections", "convertto-securestring"),
+)
+_UNDERSCORED = tuple(hint for hint in _HINTS if "_" in hint)
+_CAPITAL = tuple(hint for hint in (*_HINTS, "PRIVATE KEY") if "_" not in hint and hint != hint.lower())
+_SMALL = (
+    "gl",
+    *(hint for hint in (*_HINTS, "://") if not hint.startswith("gl") and "_" not in hint and hint == hint.lower()),
+)
+
+
+def _may_hold_one(text: str) -> bool:
+    """False only where none of the forms is in the text; nearly every text ends here."""
+    lowered = text.lower()
+    if any(map(lowered.__contains__, _LOWERED)) or any(map(text.__contains__, _SMALL)):
+        return True
+    if "_" in text and any(map(text.__contains__, _UNDERSCORED)):
+        return True
+    return lowered != text and any(map(text.__contains__, _CAPITAL))
 
 
 def _is_literal(value: str) -> bool:
