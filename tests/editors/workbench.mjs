@@ -383,14 +383,13 @@ export class Window {
     return lines.map((line) => line.replaceAll('\u00a0', ' ')).join('\n');
   }
 
-  /** Saves all files; they then hold what is expected (name -> text). */
-  async save(expected) {
+  /** Saves all files, or what `keys` save; they then hold what is expected (name -> text). */
+  async save(expected, keys = ['Control+K', 's']) {
     const end = Date.now() + PATIENCE;
     const wrong = () => Object.entries(expected).find(([name, text]) => this.server.read(name) !== text);
     for (;;) {
       await this.settled();
-      await this.page.keyboard.press('Control+K');
-      await this.page.keyboard.press('s');
+      for (const key of keys) await this.page.keyboard.press(key);
       try {
         await until(() => wrong() === undefined, () => `${wrong()[0]} holds\n${wrong()[1]}\nbut\n${this.server.read(wrong()[0])}`, AGAIN);
         return;
