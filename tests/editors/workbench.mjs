@@ -287,7 +287,7 @@ export class Window {
       await prepare();
       await this.page.keyboard.press(key);
       try {
-        await shown.waitFor({ timeout: Math.min(wait, PATIENCE), state });
+        await shown.waitFor({ timeout: wait, state });
         return;
       } catch (error) {
         this.note('key', `${key} shows nothing after ${wait} ms; ${await this.page.evaluate(whereTheKeysGo)}`);
@@ -311,10 +311,10 @@ export class Window {
     await this.settled();
   }
 
-  /** Gives the keys back to the editor of a file that was focused, its caret where it was. */
+  /** Gives the keys back to the editor of a file that was focused, its caret where it was, unless a menu of it has them. */
   async focusedAgain(name) {
     await this.settled();
-    if ((await this.page.locator(focusedEditor(name)).count()) > 0) return;
+    if ((await this.page.locator(focusedEditor(name)).or(this.page.locator('.action-widget :focus')).count()) > 0) return;
     this.remark(`${name} lost the focus: ${await this.page.evaluate(whereTheKeysGo)}`);
     await this.command('View: Focus Active Editor Group');
     await this.focused(name);
