@@ -17,6 +17,7 @@ from tests.companions.ten_callers import CALLERS, Counted, ten_callers
 from tests.companions.workspace import Workspace
 
 from buildhush.lsp import diagnostics, server, transport
+from buildhush.lsp.convert import Positions
 from buildhush.lsp.server import BuildhushServer
 
 LEAKS = "FROM debian:12\n" + "".join(f"ARG TOKEN_{n}\nRUN echo $TOKEN_{n} > /srv/f{n}\n" for n in range(40))
@@ -90,6 +91,27 @@ def test_what_is_said_already_is_not_written_anew(wire: Wire, monkeypatch: pytes
     wire.type(3, 82, "RUN echo $TOKEN_3 > /srv/last\n")
     wire.rest()
     assert 1 <= len(written) <= 3
+
+
+def test_ranges_are_written_anew_only_where_an_edit_moves_them(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    wire.open(LEAKS)
+    wire.rest()
+    wire.type(2, 40, "ENV A=1 B=")  # Line 40 is a RUN, which becomes another instruction and leaks no more.
+    wire.rest()
+    before = wire.published()[-1]["diagnostics"]
+    written = []
+    numbers = Positions.numbers_from_span
+    monkeypatch.setattr(Positions, "numbers_from_span", lambda *rest: written.append(rest) or numbers(*rest))
+    wire.type(3, 40, " ")
+    wire.rest()
+    assert wire.published()[-1]["diagnostics"] != before, "the version is another one"
+    assert len(before) >= 39
+    assert 0 < len(written) <= 10
+    written.clear()
+    wire.type(4, 40, "#\n")
+    wire.rest()
+    # Behind a line more, all stand elsewhere.
+    assert len(written) >= 39
 
 
 def test_a_burst_is_answered_once(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:

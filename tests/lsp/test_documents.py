@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buildhush.engine import Analysis, analyze
+from buildhush.lsp.convert import Positions
 from buildhush.lsp.documents import Document, Documents, covering, path_of
+from buildhush.lsp.ranges import Ranges
 from buildhush.text.line_index import LineIndex
 from buildhush.text.spans import Edit, Span, apply
 
@@ -67,6 +69,29 @@ def test_incremental_changes_equal_plain_replacement(data: st.DataObject, encodi
         assert [document.lines.position(each, encoding) for each in places] == [
             fresh.position(each, encoding) for each in places
         ]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data(), st.sampled_from(sorted(WIDTHS)), st.lists(TEXTS, max_size=4).map("\n".join))
+def test_ranges_that_are_kept_are_those_of_the_text_as_it_is(data: st.DataObject, encoding: str, text: str) -> None:
+    _, document = opened(text, encoding)
+    before = None
+    for _ in range(data.draw(st.integers(2, 5))):
+        for _ in range(data.draw(st.integers(0, 3))):
+            if data.draw(st.integers(0, 9)) == 0:
+                document.replace(data.draw(TEXTS))
+                continue
+            # Short ones and such as keep the lines, for those leave something to keep.
+            start = data.draw(st.integers(0, len(document.text)))
+            end = min(start + data.draw(st.integers(0, 2)), len(document.text))
+            document.apply(Edit(Span(start, end), data.draw(st.sampled_from(["", "x", "é😀", "\n", "\r", "x\ny"]))))
+        ranges = Ranges(Positions(document, encoding), before, document.take_untouched())
+        fresh = Ranges(Positions(Document(URI, "dockerfile", 1, document.text), encoding))
+        for start in range(len(document.text) + 1):
+            for end in range(start, min(start + 4, len(document.text)) + 1):
+                assert ranges.of(Span(start, end)) == fresh.of(Span(start, end))
+        ranges.forget_before()
+        before = ranges
 
 
 @given(TEXTS, st.data())

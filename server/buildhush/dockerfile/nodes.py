@@ -263,9 +263,14 @@ class Dockerfile(Struct, frozen=True, eq=False):
 
     def index_of(self, node: Node) -> int:
         """The place among `nodes`; an ONBUILD's for its trigger. Raises KeyError for a node of another tree."""
-        numbers = self._order or self._ordered()
-        index = bisect_left(self.nodes, numbers[node], key=numbers.__getitem__)
-        found = self.nodes[index] if index < len(self.nodes) else None
+        numbers, nodes = self._order or self._ordered(), self.nodes
+        number = numbers[node]
+        # As long as edits replace an instruction by one, numbers tell places.
+        index = number // ORDER_GAP
+        if 0 <= index < len(nodes) and nodes[index] is node:
+            return index
+        index = bisect_left(nodes, number, key=numbers.__getitem__)
+        found = nodes[index] if index < len(nodes) else None
         if found is node or (type(found) is Onbuild and found.trigger is node):
             return index
         raise KeyError(node.keyword if isinstance(node, Instruction) else "comment")

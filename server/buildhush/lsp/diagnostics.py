@@ -16,11 +16,10 @@ from msgspec import Struct
 from buildhush.engine import Analysis, DocumentProblem, Report
 from buildhush.lsp.client import Client
 from buildhush.lsp.protocol import invalid_params
+from buildhush.lsp.ranges import Ranges
 from buildhush.rules.api import Severity
-from buildhush.text.spans import Span
 
 if TYPE_CHECKING:
-    from buildhush.lsp.convert import Positions
     from buildhush.lsp.documents import Document
     from buildhush.lsp.server import BuildhushServer
 
@@ -82,7 +81,8 @@ def report_named(analysis: Analysis, fingerprint: str) -> Report | None:
 def report_diagnostic(server: BuildhushServer, document: Document, report: Report, fingerprint: str) -> dict[str, Any]:
     """The diagnostic of one report as plain JSON, exactly as it is published."""
     words = _words(server.client, report, fingerprint)
-    item: dict[str, Any] = json.loads(_report_item(document, server.positions(document), report, words))
+    ranges = Ranges(server.positions(document))
+    item: dict[str, Any] = json.loads(_report_item(document, ranges, report, words))
     return item
 
 
@@ -91,15 +91,17 @@ def _items(server: BuildhushServer, document: Document) -> str:
     beside = server.companions.items_for_dockerfile(document, analysis) if server.companions is not None else []
     if not analysis.reports and not analysis.problems:
         return ",".join(beside)
-    positions = server.positions(document)
-    return ",".join((*_all_items(server, document, positions, analysis), *beside))
+    return ",".join((*_all_items(server, document, analysis), *beside))
 
 
-def _all_items(server: BuildhushServer, document: Document, positions: Positions, analysis: Analysis) -> Iterator[str]:
-    known: dict[Hashable, _Words] = document.notes.get(_NOTE, {})
+def _all_items(server: BuildhushServer, document: Document, analysis: Analysis) -> Iterator[str]:
+    known: dict[Hashable, _Words]
+    before: Ranges | None
+    known, before = document.notes.get(_NOTE, ({}, None))
+    ranges = Ranges(server.positions(document), before, document.take_untouched())
     # Only what is said now is kept for the next time.
     said: dict[Hashable, _Words] = {}
-    document.notes[_NOTE] = said
+    document.notes[_NOTE] = said, ranges
     for report, nth in _counted(analysis):
         finding = report.finding
         trail = tuple([step.message for step in report.trail])
@@ -108,9 +110,10 @@ def _all_items(server: BuildhushServer, document: Document, positions: Positions
         if words is None:
             words = _words(server.client, report, _fingerprint(report, nth))
         said[key] = words
-        yield _report_item(document, positions, report, words)
+        yield _report_item(document, ranges, report, words)
     for problem in analysis.problems:
-        yield _problem_item(positions, problem)
+        yield _problem_item(ranges, problem)
+    ranges.forget_before()
 
 
 _NOTE = "diagnostics"
@@ -153,27 +156,26 @@ def _words(client: Client, report: Report, fingerprint: str) -> _Words:
     return _Words(beginning, fingerprint, end, related)
 
 
-def _report_item(document: Document, positions: Positions, report: Report, words: _Words) -> str:
+def _report_item(document: Document, ranges: Ranges, report: Report, words: _Words) -> str:
     version = "null" if document.version is None else document.version
     item = (
-        f'{{"range":{_range(positions, report.span)}{words.beginning}{version},"fingerprint":"{words.fingerprint}"}}'
-        f"{words.end}"
+        f'{{"range":{ranges.of(report.span)}{words.beginning}{version},"fingerprint":"{words.fingerprint}"}}{words.end}'
     )
     if not words.related:
         return item + "}"
     uri = json.dumps(document.uri)
     related = ",".join(
         [
-            f'{{"location":{{"uri":{uri},"range":{_range(positions, step.span)}}},"message":{message}}}'
+            f'{{"location":{{"uri":{uri},"range":{ranges.of(step.span)}}},"message":{message}}}'
             for step, message in zip(report.trail, words.related, strict=True)
         ]
     )
     return f'{item},"relatedInformation":[{related}]}}'
 
 
-def _problem_item(positions: Positions, problem: DocumentProblem) -> str:
+def _problem_item(ranges: Ranges, problem: DocumentProblem) -> str:
     return (
-        f'{{"range":{_range(positions, problem.span)},"severity":{_problem_severity(problem)},'
+        f'{{"range":{ranges.of(problem.span)},"severity":{_problem_severity(problem)},'
         f'"code":{json.dumps(problem.code)},"source":"{SOURCE}","message":{json.dumps(problem.message)}}}'
     )
 
@@ -182,10 +184,3 @@ def _problem_severity(problem: DocumentProblem) -> int:
     if problem.code in ("syntax", "syntax-error"):
         return _SEVERITIES[Severity.ERROR]
     return _SEVERITIES[Severity.WARNING]
-
-
-def _range(positions: Positions, span: Span) -> str:
-    line, character, end_line, end_character = positions.numbers_from_span(span)
-    return (
-        f'{{"start":{{"line":{line},"character":{character}}},"end":{{"line":{end_line},"character":{end_character}}}}}'
-    )

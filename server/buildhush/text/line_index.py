@@ -76,7 +76,12 @@ class LineIndex:
 
     def positions(self, span: Span, encoding: str) -> tuple[int, int, int, int]:
         """Line and column of both ends of a span."""
-        return *self.position(span.start, encoding), *self.position(span.end, encoding)
+        line, start = self._begins.last_up_to(max(span.start, 0))
+        character = self._column(start, span.start, encoding)
+        covered = self.text[max(span.start, 0) : span.end]
+        if "\n" in covered or "\r" in covered:
+            return line, character, *self.position(span.end, encoding)
+        return line, character, line, self._column(start, span.end, encoding)
 
     def _column(self, line_start: int, offset: int, encoding: str) -> int:
         content = self.text[line_start : max(offset, 0)]
