@@ -69,7 +69,7 @@ class LogicalLine(Struct, frozen=True):
 
     def span(self, start: int, end: int) -> Span:
         """The node-relative range that holds the characters `start` up to `end`."""
-        if len(self.joined_starts) == 1:
+        if len(self.joined_starts) == 1 or end < self.joined_starts[1]:
             delta = self.source_starts[0]
             return Span(start + delta, end + delta)
         if start == end:

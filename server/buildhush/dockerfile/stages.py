@@ -14,7 +14,7 @@ from enum import Enum
 from msgspec import Struct, field
 
 from buildhush.dockerfile.expansion import expand
-from buildhush.dockerfile.nodes import Assignment, Change, Copy, Dockerfile, From, Instruction, Onbuild, Run
+from buildhush.dockerfile.nodes import Assignment, Change, Copy, Dockerfile, From, Instruction, Onbuild, Run, Trivia
 from buildhush.text.spans import Span
 
 
@@ -134,11 +134,13 @@ def stage_graph(tree: Dockerfile) -> StageGraph:
     bodies: list[list[Instruction]] = []
     body = preamble
     for node in tree.nodes:
+        if isinstance(node, Trivia):
+            continue
         if isinstance(node, From):
             body = []
             openers.append(node)
             bodies.append(body)
-        elif isinstance(node, Instruction):
+        else:
             body.append(node)
 
     names: dict[str, int] = {}

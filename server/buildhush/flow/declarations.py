@@ -54,6 +54,8 @@ def assignment_step(scene: Scene, node: Assignment, stage: Stage, view: StateVie
         variables[pair.key.value] = variable
         if item is not None:
             declared.append(item)
+    if not found and not declared:
+        return Step(Effect(variables=variables))
     words = as_words(found)
     words += tuple(TaintedWord(Place(item.node, item.pair.key.span), "variable", item.source) for item in declared)
     return Step(Effect(variables=variables), declared=tuple(declared), words=words)
@@ -105,6 +107,9 @@ def _environment(
     name = pair.key.value
     value = pair.value.value if pair.value is not None else ""
     text = scene.text(pair.value.text, view) if pair.value is not None else ""
+    override = scene.secret_name(name)
+    if not found and override is None and not may_hold_secret(name, value):
+        return StageVariable(name, text, False, node, pair), None
     carried = _carried(found, pair)
     place = Place(node, pair.key.span)
     if carried:
@@ -112,7 +117,6 @@ def _environment(
         trail = (*carried[0][2], Hop(place, f"is copied into environment variable `{name}`"))
         item = Declared(node, stage, pair, sources[0], trail, False, False, True, in_onbuild)
         return StageVariable(name, None, False, node, pair, sources, trail), item
-    override = scene.secret_name(name)
     if override is None and not may_hold_secret(name, value):
         return StageVariable(name, text, False, node, pair), None
     expands = pair.value is not None and bool(references(pair.value.text, scene.tree.escape))

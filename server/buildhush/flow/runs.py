@@ -59,12 +59,13 @@ class Followed(Struct, frozen=True, eq=False):
 
 def run_step(scene: Scene, node: Run, stage: Stage, view: StateView, known: Followed | None) -> tuple[Step, Followed]:
     """The step of a RUN; `known` is what was found out about this very node before."""
+    state = view.state
     inputs, origins = _inputs(scene, node, stage, view)
     followed = _followed(scene, node, inputs, known)
     summary = followed.summary
     if summary.is_quiet and not node.mounts:
         return Step(summary=summary), followed
-    state = view.state
+    origins = origins or Origins(node, view, {}, {}, state.files)
     to_source = _mapper(node, summary)
     writes: list[FileWrite] = []
     stores: set[tuple[Span, tuple[str, int]] | None] = set()
@@ -137,7 +138,8 @@ def _command_at(script: ir.Script | None, span: Span) -> ir.Simple | None:
     return next((command for command in simple_commands(script) if command.span == span), None)
 
 
-def _inputs(scene: Scene, node: Run, stage: Stage, view: StateView) -> tuple[RunInputs, Origins]:
+def _inputs(scene: Scene, node: Run, stage: Stage, view: StateView) -> tuple[RunInputs, Origins | None]:
+    """The inputs, and what their roots mean; None where they all mean files of the state."""
     state = view.state
     if not node.mounts and node.interpreter is None:
         # The RUNs that stand in the same state share their inputs.
@@ -145,7 +147,7 @@ def _inputs(scene: Scene, node: Run, stage: Stage, view: StateView) -> tuple[Run
             files = _input_files(scene, state)[1]
             inputs = inputs_without_mounts(node, state, files, scene.sh_is_bash)
             scene.plain_inputs = (state, inputs)
-        return scene.plain_inputs[1], Origins(node, view, {}, {}, state.files)
+        return scene.plain_inputs[1], None
     return run_inputs(
         node,
         view,
