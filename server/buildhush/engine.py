@@ -324,14 +324,16 @@ def _reports(facts: Facts, settings: Settings) -> tuple[list[Report], tuple[str,
 
 def _report(rule: Rule, finding: Finding, facts: Facts, settings: Settings) -> Report:
     tree = facts.tree
-    trail = tuple(
-        TrailStep(tree.absolute(hop.place.node, hop.place.span), hushed(hop.message))
-        for hop in finding.trail
-        if tree.holds(hop.place.node)
-    )
+    trail: list[TrailStep] = []
+    for hop in finding.trail:
+        try:
+            where = tree.absolute(hop.place.node, hop.place.span)
+        except KeyError:  # This tree does not have the instruction.
+            continue
+        trail.append(TrailStep(where, hushed(hop.message)))
     span = tree.absolute(finding.place.node, finding.place.span)
     finding = _hushed(finding)
-    return Report(rule, finding, span, _severity(rule, finding, settings), trail)
+    return Report(rule, finding, span, _severity(rule, finding, settings), tuple(trail))
 
 
 def _hushed(finding: Finding) -> Finding:

@@ -169,7 +169,7 @@ class Delta(Struct, frozen=True):
     def behind(self, old: Effect, new: Effect) -> Delta:
         """How the states differ behind the effects `old` of the one and `new` of the other."""
         if old is new:
-            if not (old.variables or old.folder or old.user or old.shell):
+            if not self.names or not (old.variables or old.folder or old.user or old.shell):
                 return self
             names = set(self.names).difference(old.variables)
         else:

@@ -188,8 +188,10 @@ class Documents:
         if where is None:
             document.replace(text)
             return
-        start = self._offset(document, _member(change, "range").get("start"))
-        end = self._offset(document, where.get("end"))
+        where = _member(change, "range")
+        start = self._offset(document, where.get("start"))
+        # Most edits insert.
+        end = start if where.get("end") == where.get("start") else self._offset(document, where.get("end"))
         document.apply(Edit(Span(min(start, end), max(start, end)), text))
 
     def _offset(self, document: Document, position: Any) -> int:

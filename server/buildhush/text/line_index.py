@@ -40,13 +40,17 @@ class LineIndex:
 
     def line_end(self, line: int) -> int:
         """Where the line's text ends, before its line end."""
+        return self._line(line)[1]
+
+    def _line(self, line: int) -> tuple[int, int]:
+        """Where the line's text begins and ends."""
         start = self.line_start(line)
         end = self.line_start(line + 1)
         if end > start and self.text[end - 1] == "\n":
             end -= 1
         if end > start and self.text[end - 1] == "\r":
             end -= 1
-        return end
+        return start, end
 
     def line_at(self, offset: int) -> int:
         """The line that holds an offset; one at the text's end is on the last line."""
@@ -61,7 +65,7 @@ class LineIndex:
             return 0
         if line >= len(self._begins):
             return len(self.text)
-        start, end = self.line_start(line), self.line_end(line)
+        start, end = self._line(line)
         if column <= 0:
             return start
         content = self.text[start:end]
@@ -96,9 +100,8 @@ class LineIndex:
         result = LineIndex.__new__(LineIndex)
         result.text = f"{self.text[:start]}{edit.text}{self.text[end:]}"
         first, first_start = self._begins.last_up_to(start)
-        if not any(
-            ends in text for ends in "\r\n" for text in (edit.text, self.text[max(start - 1, first_start) : end])
-        ):
+        touched = f"{edit.text}{self.text[max(start - 1, first_start) : end]}"
+        if "\n" not in touched and "\r" not in touched:
             result._begins = self._begins.shifted(first, shift)  # The lines stay what they are.
             return result
         last = self.line_at(end)
