@@ -71,6 +71,17 @@ def test_it_does_not_matter_in_which_pieces_bytes_come(data: bytes, expected: li
     assert frames.next() == frames.next() == EndOfStream()
 
 
+def test_a_header_that_comes_in_two_pieces_leaves_no_trace() -> None:
+    """Found by fuzzing: where the search for its end stood was kept for the next header."""
+    frames = Frames()
+    frames.feed(b"Content-Length: 1\r\n")
+    assert frames.next() is NOTHING
+    frames.feed(b"\r\n1a: b\n\n" + framed(2))
+    assert frames.next() == 1
+    assert frames.next() == Malformed("a message needs a Content-Length header")
+    assert frames.next() == 2
+
+
 def test_a_message_that_is_too_long_is_skipped_and_not_held() -> None:
     frames = Frames()
     frames.feed(b"Content-Length: %d\r\n\r\n" % (LONGEST_MESSAGE + 1))

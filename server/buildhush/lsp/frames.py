@@ -78,21 +78,24 @@ class Frames:
         usual = _USUAL_HEADER.match(self._buffer)
         if usual is not None:
             self._length = int(usual[1])
-            del self._buffer[: usual.end()]
+            self._begin(usual.end())
             return True
         end = self._header_end()
         if end is None:
             self._ended = self._ended or len(self._buffer) > LONGEST_HEADER
             return False
         self._length = _content_length(bytes(self._buffer[:end]))
-        del self._buffer[:end]
+        self._begin(end)
         return True
 
+    def _begin(self, body: int) -> None:
+        del self._buffer[:body]
+        self._searched = 0
+
     def _header_end(self) -> int | None:
+        # What was searched once is not searched again when the header comes byte by byte.
         crlf = self._buffer.find(b"\r\n\r\n", self._searched)
         bare = self._buffer.find(b"\n\n", self._searched)
-        # What was searched once is not searched again when the header comes byte by byte.
-        self._searched = 0
         if crlf >= 0 and (bare < 0 or crlf < bare):
             return crlf + 4
         if bare >= 0:
