@@ -193,17 +193,21 @@ def load_config(folder: Path, read: Reader, rule_ids: Collection[str] | None = N
     `rule_ids`: the rules that exist; None asks the registry, and only when there is a file. Raises ConfigurationError.
     """
     for place in (folder, *folder.parents):
-        own = place / FILE_NAME
-        text = read(own)
-        if text is not None:
-            return parse_configuration(text, own, rule_ids)
-        project = place / PROJECT_FILE_NAME
-        text = read(project)
-        if text is not None and "buildhush" in text:
-            found = parse_project_file(text, project, rule_ids)
-            if found is not None:
-                return found
+        found = configuration_in(place, read, rule_ids)
+        if found is not None:
+            return found
     return Configuration(folder=folder)
+
+
+def configuration_in(folder: Path, read: Reader, rule_ids: Collection[str] | None = None) -> Configuration | None:
+    """As `load_config`, of what stands in the folder itself; None when nothing does."""
+    own = folder / FILE_NAME
+    text = read(own)
+    if text is not None:
+        return parse_configuration(text, own, rule_ids)
+    project = folder / PROJECT_FILE_NAME
+    text = read(project)
+    return parse_project_file(text, project, rule_ids) if text is not None and "buildhush" in text else None
 
 
 def parse_configuration(text: str, file: Path, rule_ids: Collection[str] | None = None) -> Configuration:

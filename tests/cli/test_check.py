@@ -426,7 +426,7 @@ stores = [{ when = ["login"], credential = ["arguments"], files = ["~/.acme/toke
     )
     from buildhush.cli import analysis
 
-    analysis._nearest_configuration.cache_clear()
+    analysis._settled.clear()
     after = run("check", "--format", "json").json["findings"]
     assert [(finding["rule"], finding["source"]["name"]) for finding in after] == [
         ("secret-in-arg", "ACME_ACCESS"),

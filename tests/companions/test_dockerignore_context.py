@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
+import io
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,14 +113,15 @@ def test_no_file_but_the_ignore_file_is_opened(tmp_path: Path) -> None:
     for name in (".env", "secrets/db"):
         (tmp_path / name).chmod(0)
     opened: list[str] = []
-    original = Path.open
+    original = io.open
 
-    def spy(self: Path, *arguments: object, **options: object) -> object:
-        opened.append(self.name)
-        return original(self, *arguments, **options)  # type: ignore[arg-type]
+    def spy(path: str | Path, *arguments: Any, **options: Any) -> Any:
+        opened.append(Path(path).name)
+        return original(path, *arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Path, "open", spy)
+        patch.setattr(io, "open", spy)
+        patch.setattr(builtins, "open", spy)
         assert read_context(str(tmp_path)).secret_files == (".env", "secrets/db")
     assert opened == [".dockerignore"]
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from buildhush.cli.files import UnreadableError, decoded, read_source, read_text_or_none
 from buildhush.cli.masking import Mask
 from buildhush.cli.records import FileEdit, FindingRecord, FixRecord, ProblemRecord, Range, SkippedRecord, Step
-from buildhush.config import Configuration, ConfigurationError, Settings, load_config, parse_configuration
+from buildhush.config import Configuration, ConfigurationError, Settings, configuration_in, parse_configuration
 from buildhush.engine import Analysis, Context, DocumentProblem, Report, analyze, fixes
 from buildhush.rules.api import Fix
 from buildhush.text.line_index import LineIndex
@@ -94,9 +94,24 @@ def configuration_for(target: Target, request: Request) -> Configuration:
     return _nearest_configuration(os.path.dirname(os.path.abspath(target.path)))
 
 
-@cache
+_settled: dict[str, Configuration] = {}
+
+
 def _nearest_configuration(folder: str) -> Configuration:
-    return load_config(Path(folder), read_text_or_none)
+    """As `load_config`; each folder is looked into once, however many below it ask."""
+    passed: list[str] = []
+    while folder not in _settled:
+        passed.append(folder)
+        found = configuration_in(Path(folder), read_text_or_none)
+        parent = os.path.dirname(folder)
+        if found is None and parent == folder:
+            found = Configuration(folder=Path(folder))
+        if found is not None:
+            _settled[folder] = found
+        else:
+            folder = parent
+    _settled.update(dict.fromkeys(passed, _settled[folder]))
+    return _settled[folder]
 
 
 @cache

@@ -176,6 +176,8 @@ def _callers(found: targets.Found, request: Request) -> Callers | None:
     from buildhush.cli.surroundings import look_around
 
     around = look_around(found.folders, found.callers, on_disk, request)
+    if around is not None and around.note is not None:
+        output.say(around.note)
     if around is None or not (around.index.files or around.unread):
         return None
     from buildhush.cli.companions import Callers

@@ -13,6 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from buildhush.companions.gitignore import Ignores
+from buildhush.companions.regular import read_regular
 
 STANDARD_INPUT = "-"
 MAXIMUM_SIZE = 32 * 1024 * 1024
@@ -91,10 +92,8 @@ def decoded(data: bytes) -> SourceText:
 
 def read_text_or_none(path: Path) -> str | None:
     """The text of a configuration file, None when it is not there or can't be read; for `load_config`."""
-    try:
-        return path.read_bytes().decode("utf-8", "replace")
-    except (OSError, ValueError):
-        return None
+    data = read_regular(path, MAXIMUM_SIZE)
+    return None if data is None else data.decode("utf-8", "replace")
 
 
 def write_atomically(path: Path | str, data: bytes) -> None:

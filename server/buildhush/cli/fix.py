@@ -107,6 +107,8 @@ class _Run:
         if on_disk or found.folders or found.callers:
             self.around = look_around(found.folders, found.callers, on_disk, request)
         if self.around is not None:
+            if self.around.note is not None:
+                output.say(self.around.note)
             # Which folder is the build context is theirs to say, also when they are not to be edited.
             self.found = found = replace(found, targets=tuple(map(self.around.placed, found.targets)))
         self.callers = Callers(self.around, found.targets, request) if self.around and arguments.callers else None

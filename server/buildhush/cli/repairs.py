@@ -21,6 +21,7 @@ from buildhush.companions.build_contexts import UNTOLD, BuildContexts
 from buildhush.companions.context import BuildContext, leads_outside, read_context
 from buildhush.companions.dockerignore import ignore_files
 from buildhush.companions.findings import CompanionFix
+from buildhush.companions.regular import is_regular
 from buildhush.companions.repairs import FileEdits, caller_edits
 from buildhush.engine import Analysis, analyze
 from buildhush.knowledge.values import hushed
@@ -78,6 +79,8 @@ class Files(Struct):
     def text(self, path: str) -> str:
         """The text as it will be. Raises UnreadableError."""
         if path not in self.now:
+            if os.path.exists(path) and not is_regular(path):
+                raise UnreadableError("is no regular file")
             source = read_source(path) if os.path.lexists(path) else None
             self.sources[path] = source
             self.first[path] = self.now[path] = source.text if source is not None else ""

@@ -30,6 +30,7 @@ class Surroundings:
 
     `folders` and `files`: what was named, absolute. `texts`: what files hold instead of what is on the disk, for
     repairs that are not written yet. `unread`: callers that are there and could not be read, with the reason.
+    `bound`: what ended the look below the folders that were named, None when it went to the end.
     """
 
     def __init__(
@@ -39,8 +40,16 @@ class Surroundings:
         self.files = files
         self.texts: dict[str, str] = {}
         self.unread: dict[str, str] = {}
+        self.bound: str | None = None
         self._above = above
         self.index = CallerIndex(roots, self._text, (os.getcwd(),))
+
+    @property
+    def note(self) -> str | None:
+        """What to say of a look that did not go to the end."""
+        if self.bound is None:
+            return None
+        return f"the look for files that build Dockerfiles ended after {self.bound}: some may be missed"
 
     def names(self, path: str) -> bool:
         """Whether a file was named, or lies below a folder that was."""
@@ -86,6 +95,7 @@ def look_around(
     above = frozenset(folder for each in expected for folder in _up_to(each, tops.get(each, each)))
     around = Surroundings(tuple(roots), named, named_files, above)
     around.index.scan_now(named)
+    around.bound = around.index.bound
     around.index.scan_now(tuple(sorted(above)), depth=1)
     rest = tuple(top for top in dict.fromkeys(tops.values()) if not any(within(top, folder) for folder in named))
     if rest:

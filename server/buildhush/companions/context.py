@@ -10,9 +10,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 
 from buildhush.companions.dockerignore import IgnoreRules, ignore_files, matches_source, read_rules
+from buildhush.companions.regular import read_regular
 from buildhush.knowledge.files import classify_file
 
 MAX_ENTRIES = 20_000
@@ -205,10 +205,5 @@ def leads_outside(path: str, folder: str) -> bool:
 
 
 def _text_of(path: str | None) -> str:
-    if path is None:
-        return ""
-    try:
-        with Path(path).open("rb") as file:
-            return file.read(_MAX_IGNORE_FILE).decode("utf-8", "replace")
-    except OSError:
-        return ""
+    data = None if path is None else read_regular(path, _MAX_IGNORE_FILE, cut=True)
+    return "" if data is None else data.decode("utf-8", "replace")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+
+from buildhush.companions.regular import read_regular
 
 _LARGEST = 1_000_000
 
@@ -64,8 +65,5 @@ class Ignores(Struct, frozen=True):
 
 
 def _text_of(path: str) -> str | None:
-    try:
-        with Path(path).open("rb") as stream:
-            return stream.read(_LARGEST).decode("utf-8", "surrogateescape")
-    except OSError:
-        return None
+    data = read_regular(path, _LARGEST, cut=True)
+    return None if data is None else data.decode("utf-8", "surrogateescape")

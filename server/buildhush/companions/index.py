@@ -11,7 +11,6 @@ import os
 from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,6 +19,7 @@ from buildhush.companions.build_contexts import UNTOLD, Additional, ContextPlace
 from buildhush.companions.callers import BuildPlace, Caller, CallerFile, ReadText
 from buildhush.companions.gitignore import Ignores
 from buildhush.companions.readers import kind_of, read_caller_file
+from buildhush.companions.regular import read_regular
 
 MAX_ENTRIES = 200_000
 """Folder entries of one scan."""
@@ -35,6 +35,8 @@ _FOLDER_NAMES = """
     .ruff_cache .cache .terraform .idea .gradle target dist
 """
 _SKIPPED_FOLDERS = frozenset(_FOLDER_NAMES.split())
+_NO_FILES = frozenset({"/proc", "/sys", "/dev"})
+"""What the kernel shows as files, for who opens the whole machine as a folder."""
 
 
 class LinkedCaller(Struct, frozen=True):
@@ -80,6 +82,8 @@ class CallerIndex:
         self.inline_analyses: dict[str, object] = {}
         """By path of a Dockerfile inside a caller's file. The findings fill it, and look whether it is current."""
         self.complete = False
+        self.bound: str | None = None
+        """What ended a scan before everything was looked at ("200,000 entries"); None when nothing did."""
         self.version = 0
         """Grows whenever an answer may have changed."""
 
@@ -88,32 +92,38 @@ class CallerIndex:
     ) -> Iterator[Progress]:
         """Looks through the roots, or only `below` some folders, one folder or file a step, the near ones first.
 
-        Can be dropped at any time.
+        Can be dropped at any time. Where a bound is reached, `bound` says which.
         """
         entries = 0
+        ended = False
         known = set(self._files)
         found: set[str] = set()
-        for root in self.roots if below is None else below:
-            pending = deque([(root, 0, Ignores.above(root))])
-            while pending:
-                folder, level, above = pending.popleft()
-                listed = _listed(folder, most_entries - entries)
-                entries += len(listed)
-                ignores = above.entering(folder, listed)
-                for entry in listed:
-                    if _is_folder(entry):
-                        # A folder that git ignores holds what was made or fetched. An ignored file still counts: an
-                        # override of compose is one by custom.
-                        skipped = entry.name in _SKIPPED_FOLDERS or level + 1 >= depth
-                        if not skipped and not ignores.ignores(entry.path, folder=True):
-                            pending.append((entry.path, level + 1, ignores))
-                    elif kind_of(entry.path) is not None and len(found) < MAX_FILES and _is_file(entry):
-                        found.add(entry.path)
-                        self.update(entry.path)
-                        yield Progress(len(found), entries, False)
-                yield Progress(len(found), entries, False)
-                if entries >= most_entries:
-                    break
+        pending = deque((root, 0, Ignores.above(root)) for root in (self.roots if below is None else below))
+        while pending:
+            folder, level, above = pending.popleft()
+            listed = _listed(folder, most_entries - entries + 1)
+            if len(listed) > most_entries - entries:
+                self.bound, ended = f"{most_entries:,} entries", True
+                pending.clear()
+                del listed[most_entries - entries :]
+            entries += len(listed)
+            ignores = above.entering(folder, listed)
+            for entry in listed:
+                if _is_folder(entry):
+                    # A folder that git ignores holds what was made or fetched. An ignored file still counts: an
+                    # override of compose is one by custom.
+                    skipped = entry.name in _SKIPPED_FOLDERS or entry.path in _NO_FILES or level + 1 >= depth
+                    if not ended and not skipped and not ignores.ignores(entry.path, folder=True):
+                        pending.append((entry.path, level + 1, ignores))
+                elif kind_of(entry.path) is not None and _is_file(entry):
+                    if len(found) >= MAX_FILES:
+                        self.bound = f"{MAX_FILES:,} files that may build something"
+                        pending.clear()
+                        break
+                    found.add(entry.path)
+                    self.update(entry.path)
+                    yield Progress(len(found), entries, False)
+            yield Progress(len(found), entries, False)
         for gone in known - found:
             if not os.path.exists(gone):
                 self.remove(gone)
@@ -321,15 +331,8 @@ def _without_trees(caller: Caller) -> Caller:
 
 def read_file(path: str) -> str | None:
     """The text of a file, undecodable bytes kept as surrogates; None when it is not there, no file, or too large."""
-    try:
-        file = Path(path)
-        status = file.stat()
-        if status.st_size > _LARGEST_FILE or not file.is_file():
-            return None
-        with file.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            return stream.read(_LARGEST_FILE)
-    except (OSError, ValueError):
-        return None
+    data = read_regular(path, _LARGEST_FILE)
+    return None if data is None else data.decode("utf-8", "surrogateescape")
 
 
 def _key(path: str) -> str:

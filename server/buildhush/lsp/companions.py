@@ -160,6 +160,7 @@ class Companions:
         except StopIteration:
             self._scan = None
             self._end_progress()
+            self._tell_bound()
             self._all_anew()
             return
         if progress.files >= self._scanned_files + 250:
@@ -211,6 +212,15 @@ class Companions:
         else:
             value = {"kind": "report", "message": f"{progress.files} files"}
         protocol.notify("$/progress", {"token": self._token, "value": value})
+
+    def _tell_bound(self) -> None:
+        """Says once for these folders that not all of them was looked through: a home folder was opened, perhaps."""
+        if self.index.bound is not None:
+            message = (
+                f"buildhush ended its look for files that build Dockerfiles after {self.index.bound}: some may be "
+                "missed, and no fix changes those. To have all of them, open the project's own folder."
+            )
+            self._server.protocol.notify("window/showMessage", {"type": 3, "message": message})
 
     def _end_progress(self) -> None:
         if self._token is not None:

@@ -20,6 +20,7 @@ from pygls import uris
 
 from buildhush.companions.build_contexts import UNTOLD, BuildContexts, ContextPlaces, own_ignore_file
 from buildhush.companions.dockerignore import ignore_files
+from buildhush.companions.regular import read_regular
 from buildhush.config import (
     FILE_NAME,
     OPTIONS,
@@ -400,11 +401,12 @@ class _Known(Struct, frozen=True):
 
 
 def _read_and_note(texts: list[tuple[Path, str]], path: Path) -> str | None:
+    data = read_regular(path, LONGEST_FILE)
+    if data is None:
+        return None
     try:
-        if path.stat().st_size > LONGEST_FILE:
-            return None
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
+        text = data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    except ValueError:
         return None
     texts.append((path, text))
     return text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -14,6 +13,7 @@ from pygls import uris
 from buildhush.companions.build_contexts import ignored_where
 from buildhush.companions.dockerignore import append_entries
 from buildhush.companions.reading import Reading
+from buildhush.companions.regular import read_regular
 from buildhush.engine import Analysis, Report, fixes
 from buildhush.lsp.documents import Document
 from buildhush.rules.api import Fix, IgnoreEntry, PassedSecret, Safety
@@ -158,11 +158,5 @@ def _ignore_files(server: BuildhushServer, document: Document, change: Change) -
 
 
 def _read(path: str) -> str | None:
-    file = Path(path)
-    try:
-        if file.stat().st_size > _LONGEST_IGNORE_FILE:
-            return None
-        with open(file, encoding="utf-8", errors="replace", newline="") as stream:
-            return stream.read()
-    except OSError:
-        return None
+    data = read_regular(path, _LONGEST_IGNORE_FILE)
+    return None if data is None else data.decode("utf-8", "replace")
