@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from buildhush.knowledge.names import classify_name
-from buildhush.knowledge.placeholders import is_guessable, is_placeholder, is_reference, looks_random
+from buildhush.knowledge.placeholders import is_dummy, is_guessable, is_placeholder, is_reference, looks_random
 from buildhush.text.spans import Span
 
 
@@ -184,8 +184,6 @@ _SENTRY = re.compile(r"@(?:o[0-9]+\.|[^/\s]{0,80}sentry)")
 _DEFAULT_LOGINS = frozenset(
     {"user", "username", "usr", "login", "admin", "root", "postgres", "guest", "test", "foo", "me", "name", "token"}
 )
-# A word that a service asks for where the token is the user name, the same for everybody.
-_FIXED_PASSWORDS = frozenset(("x-oauth-basic",))
 # Who logs in as one of these gives any word, or an e-mail address, as the password.
 _ANONYMOUS = frozenset(("anonymous", "anon", "ftp"))
 
@@ -202,8 +200,8 @@ def _url_credentials(text: str) -> Iterator[LiteralFinding]:
 def _userinfo(text: str, start: int, end: int) -> Iterator[LiteralFinding]:
     userinfo = text[start:end]
     user, colon, password = userinfo.partition(":")
-    if not colon or not password or password in _FIXED_PASSWORDS:
-        # https://TOKEN@host: a user name that no person has. A Sentry DSN looks like that and is public.
+    if not colon or not password or is_dummy(password):
+        # https://TOKEN@host and https://TOKEN:x-oauth-basic@host: a user name that no person has. A Sentry DSN looks like that and is public.
         if looks_random(user) and not _SENTRY.match(text, end) and not is_reference(user):
             yield LiteralFinding(Span(start, start + len(user)), "token in a URL", certain=False)
         return

@@ -44,7 +44,7 @@ def is_fill_in(text: str) -> bool:
 
 
 def is_dummy(text: str) -> bool:
-    """Whether it says that no real value is needed: `dummy`, `not-used`, `test`, `placeholder`, `example`."""
+    """Whether it says that no real value is needed: `dummy`, `not-used`, `test`, `x-oauth-basic`, `example`."""
     words = _SEPARATOR.split(text[:512].strip().strip("\"'").lower())
     joined = "".join(words)
     return joined in _DUMMIES or any(word in _DUMMY_WORDS for word in words) or joined.startswith(_DUMMY_STARTS)
@@ -153,8 +153,9 @@ _FILL_IN_WORDS = _words(
 )
 _WEAK = _words("password passwd pass pwd secret token apikey key credentials string value")
 _DUMMY_WORDS = _words("dummy fake placeholder example sample mock notused unused ignored")
+# The last is what GitHub wants beside a token that is the user name.
 _DUMMIES = _words(
     "test testing foo bar baz foobar none null nil undefined unset notset notneeded notsecure na build unknown default"
-    " empty blank noauth"
+    " empty blank noauth xoauthbasic"
 )
 _DUMMY_STARTS = ("dummy", "notasecret", "notreal", "notarealsecret", "insecure")
