@@ -60,13 +60,6 @@ def test_what_is_ignored(text: str, path: str, ignored: bool) -> None:
     assert read_rules(text).ignores(path) is ignored
 
 
-def test_the_deciding_line_is_known() -> None:
-    rules = read_rules("*\n# back again\n!src\nsrc/key.pem\n")
-    decided = [rules.deciding(path) for path in ("src/key.pem", "src/main.py", "other")]
-    assert [pattern.line if pattern else None for pattern in decided] == [3, 2, 0]
-    assert read_rules("a").deciding("b") is None
-
-
 @pytest.mark.parametrize(("text", "line"), [("a\n!", 1), ("[", 0), ("a\nb[]", 1), ("a\\", 0)])
 def test_what_docker_refuses_is_named_by_its_line(text: str, line: int) -> None:
     rules = read_rules(text)

@@ -22,7 +22,7 @@ PLAIN = RunInputs("/app", "/root", ShellOptions(), (), {}, (), (), ())
 
 NAMES = """
     apt-get rm mkdir cd set echo touch chmod true npm pip python3 curl wget sort grep make ./run.sh /usr/bin/env time if
-    export sh ln cp docker aws unlink shred pushd tee base64 cat /start.sh a=b a=/b [ -x -/x x[/y
+    export sh ln cp docker aws unlink shred pushd tee base64 cat /start.sh a=b a=/b [ -x -/x x[/y pip3.14 git.exe sh5
 """
 WORDS = """
     -p -rf -f -r --force -- - -m 755 --mode --mode=755 -pv /app x ~/y ~ ~root/z a=b --file=/etc/key @/etc/key u:/y *

@@ -46,7 +46,7 @@ from buildhush.lsp.frames import NOTHING, EndOfStream, Frames
 from buildhush.rules.api import Fix, PassedSecret
 from buildhush.shell import guard
 from buildhush.shell.reader import read
-from buildhush.shell.walk import simple_commands, variables_used
+from buildhush.shell.walk import simple_commands
 from buildhush.text.line_index import ENCODINGS, LineIndex
 from buildhush.text.spans import Edit, Span, apply, insertion
 
@@ -107,7 +107,6 @@ def check_shell(data: bytes) -> None:
     script = read(text)
     check_places(text, script)
     sum(1 for _ in simple_commands(script))
-    variables_used(script)
 
 
 def check_guard(data: bytes) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import bashlex
 
 from buildhush.shell import ir
-from buildhush.shell.walk import and_or_items, children
+from buildhush.shell.walk import children
 
 Atom = tuple[str, int, int]
 
@@ -99,7 +99,7 @@ def _our_list(node: ir.Node) -> list[Any]:
     for command, behind in zip(commands, background, strict=True):
         if outline and outline[-1] not in ("&", ";"):
             outline.append(";")
-        for operator, item in and_or_items(command):
+        for operator, item in _and_or_items(command):
             if operator:
                 outline.append(operator)
             members = item.commands if isinstance(item, ir.Pipeline) else (item,)
@@ -107,6 +107,15 @@ def _our_list(node: ir.Node) -> list[Any]:
         if behind:
             outline.append("&")
     return outline
+
+
+def _and_or_items(node: ir.Node) -> list[tuple[str, ir.Node]]:
+    """`a && b || c` as [("", a), ("&&", b), ("||", c)]; any other node as [("", node)]."""
+    items: list[tuple[str, ir.Node]] = []
+    while isinstance(node, ir.AndOr):
+        items.append((node.operator, node.right))
+        node = node.left
+    return [("", node), *reversed(items)]
 
 
 def their_outline(script: str) -> list[Any]:

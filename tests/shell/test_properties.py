@@ -12,7 +12,7 @@ from tests.shell.test_reader import READINGS
 
 from buildhush.shell import ir
 from buildhush.shell.reader import read
-from buildhush.shell.walk import simple_commands, variables_used, walk
+from buildhush.shell.walk import simple_commands, walk
 
 TOKENS = [
     *(
@@ -137,4 +137,3 @@ def test_well_formed_lines_make_a_well_formed_script(lines: list[str]) -> None:
     script = read("\n".join(lines))
     assert not script.has_problems
     assert len(list(simple_commands(script))) == sum(len(list(simple_commands(read(line)))) for line in lines)
-    assert set(variables_used(script)) == {name for line in lines for name in variables_used(read(line))}

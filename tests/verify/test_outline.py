@@ -44,7 +44,6 @@ def test_mounts_are_read_from_flags_only() -> None:
     assert outline.secret_ids() == ("a", "b", "c")
     mounts = [(mount.stage, mount.identifier, mount.target, mount.fields) for mount in outline.cache_mounts()]
     assert mounts == [(0, "/c", "/c/", ("uid=5",)), (1, "shared", "/d", ())]
-    assert outline.argument_names() == ("BASE", "TOKEN")
 
 
 def test_unnamed_stages_get_a_name() -> None:

@@ -68,30 +68,21 @@ class IgnoreRules:
 
     def ignores(self, path: str) -> bool:
         """Whether `path` (relative to the context's root) stays out of the build context."""
-        ignored, _ = self._walk(path)
-        return ignored
-
-    def deciding(self, path: str) -> Pattern | None:
-        """The pattern that had the last word on `path`, None when none matched."""
-        _, pattern = self._walk(path)
-        return pattern
-
-    def _walk(self, path: str) -> tuple[bool, Pattern | None]:
         parts = [part for part in _clean(path).split("/") if part]
         handed_down: tuple[bool, ...] = (False,) * len(self.patterns)
-        ignored, decided = False, None
+        ignored = False
         for depth in range(1, len(parts) + 1):
             here = "/".join(parts[:depth])
-            ignored, decided = False, None
+            ignored = False
             answers = []
             for pattern, matched in zip(self.patterns, handed_down, strict=True):
                 if not matched and pattern.exception == ignored:
                     matched = pattern.matches(here)
                 if matched:
-                    ignored, decided = not pattern.exception, pattern
+                    ignored = not pattern.exception
                 answers.append(matched)
             handed_down = tuple(answers)
-        return ignored, decided
+        return ignored
 
 
 def read_rules(text: str) -> IgnoreRules:

@@ -13,7 +13,6 @@ from buildhush.text.source_map import MappedText, identity
 
 _SHELL_NAME = re.compile(r".+\.(?:sh|bash|zsh|ksh)", re.IGNORECASE)
 _MAKE_NAME = re.compile(r"(?:gnu)?makefile(?:\..+)?|.+\.(?:mk|mak)", re.IGNORECASE)
-_SHEBANG = re.compile(r"#![^\n]*\b(?:ba|da|z|k|a)?sh\b")
 _MAKE_ASSIGNMENT = re.compile(r"^[^\t#\n]{0,200}?\b([A-Za-z_][\w.-]{0,99})[ \t]{0,20}(?:[:+?!]|:::?)?=", re.MULTILINE)
 _MAKE_OTHERS = re.compile(r"^ *(?:-?include|sinclude|unexport|define)\b|\$\(eval\b", re.MULTILINE)
 _MAKE_REFERENCE = re.compile(r"\$\([A-Za-z_][\w.-]*\)")
@@ -27,11 +26,6 @@ def is_shell_script(path: str) -> bool:
 def is_makefile(path: str) -> bool:
     """Whether a file of that name is read as a Makefile."""
     return _MAKE_NAME.fullmatch(os.path.basename(path)) is not None
-
-
-def has_shell_shebang(text: str) -> bool:
-    """Whether the first line names a shell."""
-    return _SHEBANG.match(text) is not None
 
 
 def read_script(path: str, text: str, read_text: ReadText, root: str | None = None) -> CallerFile:

@@ -15,7 +15,6 @@ from buildhush.fixes.scripts import (
     command_name,
     commands,
     has_heredoc,
-    inserted,
     path_to,
     replaced,
     still_accepted,
@@ -299,8 +298,3 @@ def strip_letter(tree: Dockerfile, run: Run, option: ir.Word, letter: str) -> tu
     if not re.fullmatch(r"-[a-zA-Z]+", text) or text.count(letter) != 1:
         return None
     return (replaced(tree, run, option.span, text.replace(letter, "")),)
-
-
-def append_to_command(tree: Dockerfile, run: Run, command: ir.Simple, text: str) -> tuple[Edit, ...]:
-    """Put words behind a command."""
-    return (inserted(tree, run, command.span.end, text),)

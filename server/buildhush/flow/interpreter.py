@@ -34,7 +34,7 @@ from buildhush.flow.state import FileEntry, State, WriteRecord, join
 from buildhush.flow.symbols import bounded, display, is_known, is_made_by_mktemp, temporary_symbol
 from buildhush.flow.taint import Root, RootKind, Taint, Taints, Value, through, union
 from buildhush.flow.variables import Variables
-from buildhush.knowledge.commands import CommandKnowledge
+from buildhush.knowledge.commands import CommandKnowledge, known_name
 from buildhush.shell import ir
 from buildhush.text.spans import Span
 
@@ -268,6 +268,9 @@ class Interpreter:
                 return self.run_script(self, known, list(call.operands), call, state, context)
             name = name.rsplit("/", 1)[1]
         knowledge = self.commands.get(name)
+        if knowledge is None and name not in self._handlers:
+            name = known_name(self.commands, name)
+            knowledge = self.commands.get(name)
         handler = self._handlers.get(knowledge.handler or knowledge.name) if knowledge else self._handlers.get(name)
         if name != call.name:
             call = replace(call, name=name)

@@ -24,7 +24,7 @@ from buildhush.flow.inputs import FOLDER, HOME_FOLDER, InputFile, MountedPath, R
 from buildhush.flow.interpreter import Handler
 from buildhush.flow.summary import READS_NOTHING, RunSummary
 from buildhush.flow.symbols import MAX_TEXT, covered_by, in_front_of_names, resolve
-from buildhush.knowledge.commands import CommandKnowledge, Output, Printing, Store, Undo
+from buildhush.knowledge.commands import CommandKnowledge, Output, Printing, Store, Undo, known_name
 
 # What stands in no plain script: quotes, expansions, comments, groups, pipes, and all that is not ASCII.
 _OTHER = re.compile(r"[^A-Za-z0-9_./:@%+,=*?\[\]^~ \t\n;&>-]")
@@ -305,6 +305,8 @@ class _Manners(dict[str, "_Manner | None"]):
     def __missing__(self, name: str) -> _Manner | None:
         if name in _RESERVED or "[" in name:
             return None
+        if name not in HANDLERS:
+            name = known_name(self.commands, name)
         knowledge = self.commands.get(name)
         handler = HANDLERS.get(knowledge.handler or knowledge.name if knowledge is not None else name)
         if handler is None and knowledge is None:

@@ -6,7 +6,6 @@ given as a bare string. `[outputs]` lists commands of which nothing but the kind
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
@@ -41,14 +40,6 @@ def load_commands() -> Mapping[str, CommandKnowledge]:
     return MappingProxyType(parse_commands(tomllib.loads(data.decode()), "commands.toml"))
 
 
-def find_command(commands: Mapping[str, CommandKnowledge], word: str) -> CommandKnowledge | None:
-    """What is known of the command that `word` runs: `/usr/bin/git`, `git.exe`, `./mvnw` and `python3.9` are found."""
-    if found := commands.get(word):
-        return found
-    name = word.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".exe").removesuffix(".cmd")
-    return commands.get(name) or commands.get(_VERSION.sub("", name))
-
-
 def parse_commands(table: Mapping[str, Any], where: str) -> dict[str, CommandKnowledge]:
     """The commands of a parsed TOML table, by name and alias; `where` names the file in messages.
 
@@ -66,9 +57,6 @@ def parse_commands(table: Mapping[str, Any], where: str) -> dict[str, CommandKno
                     raise KnowledgeError(f"{where}: [{name}]: `{known_as}` is described twice")
                 commands[known_as] = command
     return commands
-
-
-_VERSION = re.compile(r"-?[0-9][0-9.]{0,10}$")
 
 
 def _parse_outputs(entry: Mapping[str, Any], where: str) -> list[CommandKnowledge]:

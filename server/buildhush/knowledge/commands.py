@@ -5,6 +5,7 @@ Facts: FACTS.md section 5 and real builds; an entry whose fact was not observed 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any
@@ -133,6 +134,17 @@ def load_commands() -> Mapping[str, CommandKnowledge]:
     from buildhush.knowledge.catalogue import load_commands as load
 
     return load()
+
+
+def known_name(commands: Mapping[str, CommandKnowledge], name: str) -> str:
+    """The name under which a program is known: `pip` for `pip3.14` and `gcc` for `gcc-12.exe`, else as it is."""
+    if name in commands:
+        return name
+    plain = name.removesuffix(".exe").removesuffix(".cmd")
+    return next((each for each in (plain, _VERSION.sub("", plain)) if each in commands), name)
+
+
+_VERSION = re.compile(r"-?[0-9][0-9.]{0,10}$")
 
 
 def parse_commands(table: Mapping[str, Any], where: str = ".buildhush.toml") -> dict[str, CommandKnowledge]:

@@ -65,8 +65,8 @@ def classify_file(path: str) -> FileVerdict:
 def is_public_place(path: str) -> bool:
     """Whether what stands in a file of that absolute path is meant to be public, whatever it was copied from.
 
-    Certificates that a trust store is made of, keys that packages are checked with, keys that may log in, hosts that are
-    known: a person who mounts one as a secret keeps it out of the build context, not out of the image.
+    Certificates that a trust store is made of, keys that packages are checked with, keys that may log in, hosts that
+    are known: a person who mounts one as a secret keeps it out of the build context, not out of the image.
     """
     return _PUBLIC_PLACE.search(path) is not None
 

@@ -201,7 +201,8 @@ def _userinfo(text: str, start: int, end: int) -> Iterator[LiteralFinding]:
     userinfo = text[start:end]
     user, colon, password = userinfo.partition(":")
     if not colon or not password or is_dummy(password):
-        # https://TOKEN@host and https://TOKEN:x-oauth-basic@host: a user name that no person has. A Sentry DSN looks like that and is public.
+        # https://TOKEN@host and https://TOKEN:x-oauth-basic@host: a user name that no person has. A Sentry DSN looks
+        # like that and is public.
         if looks_random(user) and not _SENTRY.match(text, end) and not is_reference(user):
             yield LiteralFinding(Span(start, start + len(user)), "token in a URL", certain=False)
         return

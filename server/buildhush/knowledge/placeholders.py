@@ -11,17 +11,11 @@ import re
 from collections import Counter
 
 _REFERENCE = re.compile(r"\$[A-Za-z_@*{(0-9]|%[A-Za-z_]\w{0,60}%|\{\{|\$\$|^`")
-_WHOLE_REFERENCE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[^{}]{0,200}\})")
 
 
 def is_reference(text: str) -> bool:
     """Whether the value refers to something (`$X`, `${X:-d}`, `$(cmd)`, `%X%`, `{{ x }}`), so that it isn't literal."""
     return _REFERENCE.search(text) is not None
-
-
-def is_whole_reference(text: str) -> bool:
-    """Whether the value is exactly one `$X` or `${X…}`."""
-    return _WHOLE_REFERENCE.fullmatch(text) is not None
 
 
 def is_placeholder(text: str) -> bool:

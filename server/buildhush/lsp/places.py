@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from buildhush.dockerfile.nodes import Dockerfile, Instruction, Mount, MountOption, Run
 from buildhush.engine import Analysis, Report
@@ -44,14 +44,6 @@ def reports_at(analysis: Analysis, span: Span) -> Iterator[Report]:
 def absolute(analysis: Analysis, place: Place) -> Span | None:
     """A fact's place in document offsets; None when it belongs to another tree."""
     return analysis.tree.absolute(place.node, place.span) if analysis.tree.holds(place.node) else None
-
-
-def spans_touching(analysis: Analysis, places: Iterable[Place], offset: int) -> Iterator[Place]:
-    """Those places that a caret touches."""
-    for place in places:
-        span = absolute(analysis, place)
-        if span is not None and span.contains(offset):
-            yield place
 
 
 def names_of(document: Document, analysis: Analysis) -> Names:

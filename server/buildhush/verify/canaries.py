@@ -55,10 +55,6 @@ class Canary:
     def patterns(self) -> CanaryPatterns:
         return CanaryPatterns.of(self.value)
 
-    def is_in(self, data: bytes) -> bool:
-        """Whether the canary or a form of it is in the bytes, after unpacking what is compressed."""
-        return any(self.patterns.match(piece) for piece in unpacked(data))
-
 
 def make_canary(kind: str, name: str, template: str | None = None, value: str | None = None) -> Canary:
     """A new canary of 40 letters and digits; `template` is the content around it, with `{canary}` where it stands.

@@ -91,10 +91,6 @@ class Outline:
         named = [other for other in self.stages[: stage.index] if other.name == stage.base.lower()]
         return named[-1] if named else None
 
-    def declares_argument(self, name: str) -> bool:
-        every = [*self.globals, *(instruction for stage in self.stages for instruction in stage.instructions)]
-        return any(item.keyword == "ARG" and name in _argument_names(item.text) for item in every)
-
     def cache_mounts(self) -> tuple[CacheMount, ...]:
         """Every cache mount of every RUN, once for each id and set of options."""
         found: dict[CacheMount, None] = {}
@@ -116,16 +112,6 @@ class Outline:
                     if values.get("type") == "secret" and identifier and "$" not in identifier:
                         found[identifier] = None
         return tuple(found)
-
-    def argument_names(self) -> tuple[str, ...]:
-        """Names of all ARGs that are declared, in order of appearance."""
-        every = [*self.globals, *(instruction for stage in self.stages for instruction in stage.instructions)]
-        names = (name for item in every if item.keyword == "ARG" for name in _argument_names(item.text))
-        return tuple(dict.fromkeys(names))
-
-
-def _argument_names(text: str) -> tuple[str, ...]:
-    return tuple(word.partition("=")[0] for word in text.split())
 
 
 def _run_texts(stage: OutlineStage) -> Iterator[str]:
