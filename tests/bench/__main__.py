@@ -97,7 +97,9 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=30, help="rounds of 64 edits for each server (default: 30)")
+    parser.add_argument(
+        "--rounds", type=int, default=30, help="rounds of four turns of 16 edits for each server (default: 30)"
+    )
     parser.add_argument("--only", default="", metavar="TEXT", help="only edit scenarios with that in their names")
     parser.add_argument(
         "parts", nargs="*", default=[], metavar="PART", help=f"any of {', '.join(PARTS)} (default: all)"
