@@ -35,6 +35,8 @@ _RESERVED = frozenset(
 ) | {"coproc"}
 # A path below /run/secrets that no mount gives is worth a word of the interpreter.
 _SECRETS = "secrets"
+# So many different commands are remembered, each of at most so many characters.
+_KEPT, _SHORT = 1000, 200
 # Where a credential may come from without that a variable or a file is looked at.
 _WITH_THE_WORDS = frozenset(("arguments", "operand", "input", "option", "stored"))
 
@@ -68,6 +70,20 @@ class _Manner(Struct, frozen=True):
     is_watched: bool = False
 
 
+class _Command(Struct, frozen=True):
+    """One command of a script, by its words alone.
+
+    `named`: the paths that it looks at, as written. `fails`: it may. `reads_more`: as in `_Manner`. `folder`: for `cd`.
+    """
+
+    named: tuple[str, ...]
+    fails: bool
+    reads_more: bool
+    sets_options: bool = False
+    folder: str | None = None
+
+
+_UNREAD = _Command((), False, False)
 _UNKNOWN = _Manner(_Names.ALL, reads_more=True)
 _CD = _Manner(_Names.NONE, is_bare=True, is_watched=True)
 _SET = _Manner(_Names.NONE, fails=False)
@@ -95,17 +111,8 @@ def plain_summary(text: str, inputs: RunInputs, commands: Mapping[str, CommandKn
     pieces = _NEXT.split(text.strip(" \t\n").removesuffix(";"))
     last = len(pieces) - 1
     for number, piece in enumerate(pieces):
-        words = script.opened(piece) if ">" in piece or "&" in piece else piece.split()
-        if not words or "=" in words[0]:
-            return None
-        name = words[0]
-        if "/" in name:
-            if name[0] == "-":
-                return None
-            script.named.add(name)
-            name = name.rsplit("/", 1)[1]
-        manner = manners[name]
-        if manner is None or not script.follows(manner, words, is_last=number == last):
+        command = manners.command(piece)
+        if command is None or not script.follows(command, is_last=number == last):
             return None
     return script.summary()
 
@@ -119,95 +126,51 @@ class _Script:
         "_has_moved",
         "_inputs",
         "_is_one_list",
-        "_may_be_prefixed",
+        "_named",
         "_paths",
         "_reads_more",
         "_sets_options",
-        "named",
     )
 
     def __init__(self, text: str, inputs: RunInputs) -> None:
-        self.named: set[str] = set()
         self._inputs = inputs
         self._folder = inputs.folder
+        self._named: set[str] = set()
         self._paths: set[str] = set()
         self._asked: set[str] = set()
-        self._may_be_prefixed = "=" in text or "@" in text or ":" in text
         self._is_one_list = ";" not in text and "\n" not in text
         self._has_moved = False
         self._sets_options = False
         self._reads_more = False
 
-    def opened(self, piece: str) -> list[str]:
-        """The words of a command without its redirections, whose targets are looked at; none when unsure."""
-        words: list[str] = []
-        operator = ""
-        for token in _TOKEN.findall(piece):
-            if ">" in token or token == "&":
-                if operator or token == "&":
-                    return []
-                operator = token
-                continue
-            if not operator:
-                words.append(token)
-            elif operator[-1] != "&":
-                if token[0] == "-":
-                    return []
-                self.named.add(token)
-            elif not token.isdigit():
-                return []
-            operator = ""
-        return [] if operator else words
-
-    def follows(self, manner: _Manner, words: list[str], *, is_last: bool) -> bool:
+    def follows(self, command: _Command, *, is_last: bool) -> bool:
         """Take one command; False when it must be interpreted."""
-        if manner.is_watched and _is_loud(manner, words):
-            return False
-        operands = words[1:]
-        if manner.names is _ALL:
-            self.named.update(operands)
-            if self._may_be_prefixed:
-                for word in operands:
-                    if word[0] != "-" or "=" in word:
-                        self.named.update(named_behind(word))
-        elif manner.names is _OPERANDS:
-            found = _operands(operands, manner.valued)
-            if found is None:
-                return False
-            self.named.update(found)
-        elif manner is _SET:
-            self._sets_options = True
-            if not operands:
-                return False  # It prints all variables.
-        if manner.reads_more:
+        self._named.update(command.named)
+        if command.reads_more:
             self._reads_more = True
-        if self._has_moved and not self._parts(manner, operands, is_last=is_last):
-            return False
-        return manner is not _CD or self._moves(operands)
+        if command.sets_options:
+            self._sets_options = True
+        if self._has_moved and command.fails:
+            # Behind `cd` a command that fails leaves PWD as it was or as it is: it is looked at.
+            if is_last and self._sets_options:
+                return False
+            if not (is_last and self._inputs.shell.errexit):
+                self._asked.add("PWD")
+        return command.folder is None or self._moves(command.folder)
 
-    def _moves(self, operands: list[str]) -> bool:
+    def _moves(self, folder: str) -> bool:
         # Behind a `;` the next command would run in either folder.
-        if not operands or not self._is_one_list:
+        if not self._is_one_list:
             return False
-        self.named.add(operands[0])
         self._look()
-        self._folder = resolve(operands[0], self._folder, self._inputs.home)
+        self._folder = resolve(folder, self._folder, self._inputs.home)
         self._has_moved = True
-        return True
-
-    def _parts(self, manner: _Manner, operands: list[str], *, is_last: bool) -> bool:
-        """Behind `cd` a command that fails leaves PWD as it was or as it is: it is looked at. False when unsure."""
-        may_fail = manner.fails and not (manner is _RM and _is_forced(operands))
-        if may_fail and is_last and self._sets_options:
-            return False
-        if may_fail and not (is_last and self._inputs.shell.errexit):
-            self._asked.add("PWD")
         return True
 
     def _look(self) -> None:
         folder, home, add = self._folder, self._inputs.home, self._paths.add
         front = in_front_of_names(folder)
-        for text in self.named:
+        for text in self._named:
             first = text[0]
             if first == "/":
                 add(resolve(text, folder, home))
@@ -217,7 +180,7 @@ class _Script:
             elif first != "-" or "=" in text:
                 self._asked.add(FOLDER)
                 add(front + text if front and first != "." and "/" not in text else resolve(text, folder, home))
-        self.named.clear()
+        self._named.clear()
 
     def summary(self) -> RunSummary | None:
         """What the script does, when no secret lies where it looks."""
@@ -248,6 +211,40 @@ class _Script:
             tuple(paths),
             tuple(globs),
         )
+
+
+def _words_of(piece: str) -> tuple[list[str], list[str]]:
+    """The words of a command, none when unsure, and the targets of its redirections."""
+    if ">" not in piece and "&" not in piece:
+        return piece.split(), []
+    words: list[str] = []
+    targets: list[str] = []
+    operator = ""
+    for token in _TOKEN.findall(piece):
+        if ">" in token or token == "&":
+            if operator or token == "&":
+                return [], []
+            operator = token
+            continue
+        if not operator:
+            words.append(token)
+        elif operator[-1] != "&":
+            if token[0] == "-":
+                return [], []
+            targets.append(token)
+        elif not token.isdigit():
+            return [], []
+        operator = ""
+    return ([], []) if operator else (words, targets)
+
+
+def _named_by_all(operands: list[str]) -> list[str]:
+    """What `note_operands` takes for paths; it passes over options, as `_Script` does."""
+    named = list(operands)
+    for word in operands:
+        if ("=" in word or "@" in word or ":" in word) and (word[0] != "-" or "=" in word):
+            named += named_behind(word)
+    return named
 
 
 def _is_met(mount: MountedPath, paths: set[str], globs: list[str]) -> bool:
@@ -301,6 +298,45 @@ class _Manners(dict[str, "_Manner | None"]):
     def __init__(self, commands: Mapping[str, CommandKnowledge]) -> None:
         super().__init__()
         self.commands = commands
+        self._read: dict[str, _Command | None] = {}
+
+    def command(self, piece: str) -> _Command | None:
+        """The command that a piece of a script is, None when it must be interpreted; many scripts share some."""
+        if len(piece) > _SHORT:
+            return self._command(piece)
+        command = self._read.get(piece, _UNREAD)
+        if command is _UNREAD:
+            if len(self._read) >= _KEPT:
+                self._read.clear()
+            command = self._read[piece] = self._command(piece)
+        return command
+
+    def _command(self, piece: str) -> _Command | None:
+        words, named = _words_of(piece)
+        if not words or "=" in words[0]:
+            return None
+        name, operands = words[0], words[1:]
+        if "/" in name:
+            if name[0] == "-":
+                return None
+            named.append(name)
+            name = name.rsplit("/", 1)[1]
+        manner = self[name]
+        if manner is None or (manner.is_watched and _is_loud(manner, words)):
+            return None
+        if manner.names is _ALL:
+            named += _named_by_all(operands)
+        elif manner.names is _OPERANDS:
+            found = _operands(operands, manner.valued)
+            if found is None:
+                return None
+            named += found
+        elif manner is _SET and not operands:
+            return None  # It prints all variables.
+        fails = manner.fails and not (manner is _RM and _is_forced(operands))
+        if manner is not _CD:
+            return _Command(tuple(named), fails, manner.reads_more, manner is _SET)
+        return _Command((*named, operands[0]), fails, False, folder=operands[0]) if operands else None
 
     def __missing__(self, name: str) -> _Manner | None:
         if name in _RESERVED or "[" in name:
