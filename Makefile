@@ -9,7 +9,7 @@ DEMO := .cache/demo
 UV := .cache/uv
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: compat vsix try editors screenshots help setup demo test lint types format docs docs-check wheel fuzz engines truth proofs startup bench sbom licences lock clean
+.PHONY: compat vsix try editors screenshots help setup demo test lint types format docs docs-check wheel fuzz engines truth proofs startup bench sbom licences audit lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -89,6 +89,9 @@ sbom: $(STAMP) ## List every runtime dependency with version and licence
 
 licences: $(STAMP) ## List the licence of every runtime dependency
 	$(BIN)/python server/docs/sbom.py --licences
+
+audit: $(STAMP) ## Audit the locks and the licences of what is installed, without a network
+	$(BIN)/python -m server.docs.audit
 
 $(UV)/bin/uv:
 	@$(PYTHON) -m venv $(UV)

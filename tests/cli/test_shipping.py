@@ -17,7 +17,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from server.docs import sbom
+from server.docs import audit, sbom
 
 from buildhush import __version__
 
@@ -118,6 +118,7 @@ def test_the_action_and_the_hooks_are_valid() -> None:
     for schema, file in (
         ("github-actions", ".github/actions/check/action.yml"),
         ("github-workflows", ".github/workflows/compatibility.yml"),
+        ("github-workflows", ".github/workflows/audit.yml"),
     ):
         command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", str(ROOT / file)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -165,6 +166,39 @@ def test_the_locks_cover_the_declared_dependencies() -> None:
         version = runtime[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version), line
     assert runtime.items() <= development.items()
+
+
+def test_the_audit_finds_nothing_in_the_locks_and_what_is_wrong_with_others() -> None:
+    for name in audit.LOCKS:
+        entries, problems = audit.read_lock((ROOT / name).read_text(encoding="utf-8"))
+        assert problems == []
+        assert {each.name for each in entries} == set(locked(name))
+    hashed = " \\\n    --hash=sha256:" + "0" * 64 + "\n"
+    for wrong in (
+        "a>=1" + hashed,
+        "a==1.*" + hashed,
+        "a==1\n",
+        "a==1 \\\n    --hash=md5:00\n",
+        "a==1" + hashed + "A==2" + hashed,
+        "a @ git+https://example.com/a" + hashed,
+        "--index-url https://example.com\n",
+        "-e .\n",
+        "a==1 ; nonsense" + hashed,
+    ):
+        assert len(audit.read_lock(wrong)[1]) == 1, wrong
+    elsewhere = "a==1 ; python_full_version < '3'" + hashed + "a==2 ; python_full_version >= '3'" + hashed
+    entries, problems = audit.read_lock(elsewhere + "b==1" + hashed + "c==1" + hashed)
+    assert problems == []
+    assert list(audit.installed_problems(entries, {"a": "2", "b": "1", "c": "1"})) == []
+    assert list(audit.installed_problems(entries, {"a": "1", "b": "1", "d": "1"})) == [
+        "locked, and nothing that runs needs it: c",
+        "needed to run, and not locked: d",
+        "locked as 2, installed as 1: a",
+    ]
+    assert list(audit.licence_problems({"a": "MIT", "b": "GPL-2.0-only", "c": "", "d": "MIT OR Proprietary"})) == [
+        f"states the licence {stated!r}, which nobody has looked at: {name}"
+        for name, stated in (("b", "GPL-2.0-only"), ("c", ""), ("d", "MIT OR Proprietary"))
+    ]
 
 
 def test_every_runtime_dependency_has_its_reason_and_licence(bill: dict[str, Any]) -> None:
