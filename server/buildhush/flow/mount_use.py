@@ -51,7 +51,7 @@ def mount_facts(
         used = not runs_nothing and (read or asked or summary.may_read_anything or elsewhere)
         mounts.append(SecretMount(run, stage, mount, path, used, view.user))
         problems += _unreadable(run, view, mount, path, read)
-        problems += _tilde(run, view, mount, path)
+        problems += _tilde(run, view, mount, path, read)
         problems += _frontend(run, mount, tree)
     given = [mount.path for mount in mounts if mount.path is not None]
     for span, path in summary.missing_reads:
@@ -77,10 +77,17 @@ def _unreadable(run: Run, view: StateView, mount: Mount, path: str | None, read:
     return [MountProblem(run, "unreadable", Place(run, mount.flag.span), message, mount, suggestion)]
 
 
-def _tilde(run: Run, view: StateView, mount: Mount, path: str | None) -> list[MountProblem]:
-    # Neither BuildKit nor the daemon of 20.10 expands it (seen in builds).
+def _tilde(run: Run, view: StateView, mount: Mount, path: str | None, read: bool) -> list[MountProblem]:
+    # Neither BuildKit nor the daemon of 20.10 expands it (seen in builds). A script that reads it where it lies knows.
     target, option = mount.target, mount.option("target", "dst", "destination")
-    if path is None or target is None or option is None or option.value_span is None or not target.startswith("~"):
+    if (
+        read
+        or path is None
+        or target is None
+        or option is None
+        or option.value_span is None
+        or not target.startswith("~")
+    ):
         return []
     user, slash, rest = target.partition("/")
     # Where another user's home folder is, only the image knows.
