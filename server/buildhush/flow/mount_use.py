@@ -45,10 +45,9 @@ def mount_facts(
             continue
         path = view.resolved(expand(mount.target)) if mount.target is not None else None
         read = bool({Root(RootKind.MOUNT, mount.id), Root(RootKind.UNREADABLE, mount.id)} & summary.roots_read)
-        runs_nothing = not run.arguments.text and not run.heredocs
         asked = mount.env is not None and bool({mount.env, EVERYTHING} & summary.variables_asked)
         elsewhere = path is not None and not path.startswith(SECRETS_FOLDER + "/")
-        used = not runs_nothing and (read or asked or summary.may_read_anything or elsewhere)
+        used = bool(run.arguments.text) and (read or asked or summary.may_read_anything or elsewhere)
         mounts.append(SecretMount(run, stage, mount, path, used, view.user))
         problems += _unreadable(run, view, mount, path, read)
         problems += _tilde(run, view, mount, path, read)
@@ -80,14 +79,9 @@ def _unreadable(run: Run, view: StateView, mount: Mount, path: str | None, read:
 def _tilde(run: Run, view: StateView, mount: Mount, path: str | None, read: bool) -> list[MountProblem]:
     # Neither BuildKit nor the daemon of 20.10 expands it (seen in builds). A script that reads it where it lies knows.
     target, option = mount.target, mount.option("target", "dst", "destination")
-    if (
-        read
-        or path is None
-        or target is None
-        or option is None
-        or option.value_span is None
-        or not target.startswith("~")
-    ):
+    if read or path is None or target is None or not target.startswith("~"):
+        return []
+    if option is None or option.value_span is None:
         return []
     user, slash, rest = target.partition("/")
     # Where another user's home folder is, only the image knows.
