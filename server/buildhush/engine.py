@@ -27,12 +27,16 @@ from buildhush.rules.api import Finding, Fix, Rule, Severity
 from buildhush.rules.registry import all_rules
 from buildhush.suppress import comment_fix, silence, silencing_comments
 from buildhush.text.difference import single_edit
-from buildhush.text.spans import Edit, Span, apply
+from buildhush.text.spans import Edit, Span, apply, normalised
 
 _log = logging.getLogger("buildhush.engine")
 
 # A larger text is not analysed; the reader is told so. The largest of 3,579 public Dockerfiles has 250,000 characters.
 MAX_CHARACTERS = 1_000_000
+
+# Edits of a fix that are so many characters apart on average are tried one after the other, since each costs about as
+# much as reading that many again.
+FAR_APART = 2_000
 
 
 class TrailStep(Struct, frozen=True):
@@ -385,7 +389,7 @@ def _holds(analysis: Analysis, report: Report, fix: Fix) -> bool:
     except ValueError:
         _log.error("a fix of rule %s has overlapping edits", report.rule.id)
         return False
-    after = analyze(text, context=analysis.context, settings=analysis.settings, previous=analysis)
+    after = _analysed_after(analysis, fix.edits, text)
     before_count = Counter(each.rule.id for each in analysis.reports)
     after_count = Counter(each.rule.id for each in after.reports)
     if fix.lines and after_count[report.rule.id] == before_count[report.rule.id]:
@@ -396,6 +400,22 @@ def _holds(analysis: Analysis, report: Report, fix: Fix) -> bool:
     if any(count > before_count[rule] for rule, count in after_count.items()):
         return False
     return _serious(after) <= _serious(analysis)
+
+
+def _analysed_after(analysis: Analysis, edits: tuple[Edit, ...], text: str) -> Analysis:
+    """The analysis of `text`, which is that of `analysis` with the edits made.
+
+    Edits far apart are made one after the other, the last one first: together they would be one change of all that
+    stands between them.
+    """
+    made = normalised(edits)
+    if made[-1].span.end - made[0].span.start < FAR_APART * (len(made) - 1):
+        return analyze(text, context=analysis.context, settings=analysis.settings, previous=analysis)
+    after = analysis
+    for edit in reversed(made):
+        between = after.text[: edit.span.start] + edit.text + after.text[edit.span.end :]
+        after = analyze(between, context=analysis.context, settings=analysis.settings, previous=after, edit=edit)
+    return after
 
 
 def _serious(analysis: Analysis) -> int:

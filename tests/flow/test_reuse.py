@@ -12,8 +12,9 @@ from types import FunctionType, ModuleType
 import pytest
 from tests.support import FixedContext
 
-from buildhush.engine import Analysis, Report, analyze
+from buildhush.engine import Analysis, Report, analyze, fixes
 from buildhush.flow.scene import Counts
+from buildhush.flow.walk import Walk
 from buildhush.text.spans import Edit, Span
 
 STEPS = 400
@@ -221,6 +222,21 @@ def test_a_long_run_is_read_once_and_its_neighbours_not_at_all() -> None:
     before = opened(LONG_RUN)
     cost = cost_of(before, typed(before, "step50 ", "step50x "))
     assert (cost.instructions, cost.scripts, cost.summaries) == (1, 1, 1)
+
+
+def test_trying_a_fix_with_edits_far_apart_costs_the_instructions_that_it_edits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = analyze(LONG)
+    argument = next(report for report in before.reports if report.rule.id == "secret-in-arg")
+    taken = []
+    take = Walk.take
+    monkeypatch.setattr(Walk, "take", lambda *rest: taken.append(rest[1]) or take(*rest))
+    fix = fixes(before, argument)[0]
+    places = [edit.span.start for edit in fix.edits]
+    assert len(places) > 5
+    assert max(places) - min(places) > len(LONG) / 2
+    assert len(taken) <= 10 * len(fix.edits)
 
 
 @pytest.mark.parametrize(
