@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from lsprotocol import types
 from pygls.protocol import LanguageServerProtocol
 
@@ -244,6 +245,9 @@ class BuildhushProtocol(LanguageServerProtocol):
             self._send_result(identifier, result)
 
     def _send_result(self, identifier: int | str, result: Any) -> None:
+        if isinstance(result, msgspec.Raw):
+            self.send_encoded(msgspec.json.encode({"jsonrpc": self.VERSION, "id": identifier, "result": result}))
+            return
         self._send({"jsonrpc": self.VERSION, "id": identifier, "result": result})
 
     def _send_problem(self, identifier: int | str | None, problem: ResponseProblem) -> None:

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
 from lsprotocol import types
+from msgspec import Struct
 
 from buildhush.dockerfile.nodes import Dockerfile, From, Instruction, Trivia
 from buildhush.text.spans import Span
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from buildhush.lsp.documents import Document
     from buildhush.lsp.server import BuildhushServer
 
-_KINDS = {
+_KINDS: dict[str, int] = {
     "ARG": types.SymbolKind.Variable,
     "ENV": types.SymbolKind.Variable,
     "COPY": types.SymbolKind.File,
@@ -26,39 +28,41 @@ _KINDS = {
     "ENTRYPOINT": types.SymbolKind.Event,
     "LABEL": types.SymbolKind.Property,
 }
+_STAGE, _OTHER = int(types.SymbolKind.Class), int(types.SymbolKind.Function)
+_COMMENT = types.FoldingRangeKind.Comment.value
 _LONGEST_NAME = 80
 _COMMENT_LINE = re.compile(r"[ \t]*#")
+_LINE_END = re.compile(r"[\r\n]")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r|\Z)")
 
 
-def document_symbols(
-    server: BuildhushServer, params: types.DocumentSymbolParams
-) -> list[types.DocumentSymbol] | list[types.SymbolInformation] | None:
-    """Stages, each with its instructions; a flat list for a client that knows no tree."""
+def document_symbols(server: BuildhushServer, params: types.DocumentSymbolParams) -> msgspec.Raw | None:
+    """Stages, each with its instructions; a flat list for a client that knows no tree.
+
+    Editors ask for them behind every pause in the typing, so they are plain records that become JSON in C.
+    """
     document = server.dockerfile(params.text_document.uri)
     if document is None:
         return None
     tree = server.analysis(document).tree
     positions = server.positions(document)
-    top = [_stage_symbol(positions, tree, stage) for stage in _stages(tree)]
-    symbols = [symbol for group in top for symbol in group]
-    return symbols if server.client.symbol_tree else _flat(document, symbols)
+    symbols = [symbol for stage in _stages(tree) for symbol in _symbols_of(positions, tree, stage)]
+    known = symbols if server.client.symbol_tree else _flat(document, symbols)
+    return msgspec.Raw(msgspec.json.encode(known))
 
 
-def folding_ranges(server: BuildhushServer, params: types.FoldingRangeParams) -> list[types.FoldingRange] | None:
+def folding_ranges(server: BuildhushServer, params: types.FoldingRangeParams) -> msgspec.Raw | None:
     """Stages, instructions over several lines, heredocs and blocks of comments."""
     document = server.dockerfile(params.text_document.uri)
     if document is None:
         return None
     tree = server.analysis(document).tree
-    found: dict[tuple[int, int], types.FoldingRangeKind | None] = {}
+    found: dict[tuple[int, int], str | None] = {}
     for start, end, kind in _folds(document, tree):
         if end > start:
             found.setdefault((start, end), kind)
-    return [
-        types.FoldingRange(start_line=start, end_line=end, kind=kind)
-        for (start, end), kind in sorted(found.items(), key=lambda item: item[0])
-    ]
+    folds = [_Fold(*lines, found[lines]) for lines in sorted(found)]
+    return msgspec.Raw(msgspec.json.encode(folds))
 
 
 Stage = list[tuple[Instruction, int]]
@@ -75,35 +79,79 @@ def _stages(tree: Dockerfile) -> list[Stage]:
     return stages
 
 
-def _stage_symbol(positions: Positions, tree: Dockerfile, stage: Stage) -> list[types.DocumentSymbol]:
-    children = [_instruction_symbol(positions, node, start) for node, start in stage]
+class _Position(Struct, frozen=True, gc=False):
+    line: int
+    character: int
+
+
+class _Range(Struct, frozen=True, gc=False):
+    start: _Position
+    end: _Position
+
+
+class _Symbol(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
+    """The protocol's DocumentSymbol."""
+
+    name: str
+    kind: int
+    range: _Range
+    selection_range: _Range
+    detail: str | None = None
+    children: tuple[_Symbol, ...] = ()
+
+
+class _Location(Struct, frozen=True, gc=False):
+    uri: str
+    range: _Range
+
+
+class _FlatSymbol(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
+    """The protocol's SymbolInformation."""
+
+    name: str
+    kind: int
+    location: _Location
+    container_name: str | None = None
+
+
+class _Fold(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
+    """The protocol's FoldingRange."""
+
+    start_line: int
+    end_line: int
+    kind: str | None = None
+
+
+def _symbols_of(positions: Positions, tree: Dockerfile, stage: Stage) -> Sequence[_Symbol]:
+    """One for a stage; those of its instructions where there is no stage."""
+    instructions = tuple(_instruction_symbol(positions, node, start) for node, start in stage)
     if not stage or not isinstance(stage[0][0], From):
-        return children
+        return instructions
     first, start = stage[0]
     last, last_start = stage[-1]
     assert isinstance(first, From)
     image = first.image.value if first.image is not None else ""
     name = first.alias.value if first.alias is not None else image or "FROM"
     return [
-        types.DocumentSymbol(
-            name=name,
-            detail=f"FROM {image}" if first.alias is not None else "stage",
-            kind=types.SymbolKind.Class,
-            range=positions.range_from_span(Span(start, last_start + last.end)),
-            selection_range=positions.range_from_span(Span(start, start + first.end)),
-            children=children[1:],
+        _Symbol(
+            name,
+            _STAGE,
+            _range(positions, Span(start, last_start + last.end)),
+            _range(positions, Span(start, start + first.end)),
+            f"FROM {image}" if first.alias is not None else "stage",
+            instructions[1:],
         )
     ]
 
 
-def _instruction_symbol(positions: Positions, node: Instruction, start: int) -> types.DocumentSymbol:
-    where = positions.range_from_span(Span(start + node.keyword_span.start, start + node.end))
-    return types.DocumentSymbol(
-        name=_shortened(node),
-        kind=_KINDS.get(node.keyword, types.SymbolKind.Function),
-        range=where,
-        selection_range=where,
-    )
+def _instruction_symbol(positions: Positions, node: Instruction, start: int) -> _Symbol:
+    where = _range(positions, Span(start + node.keyword_span.start, start + node.end))
+    return _Symbol(_shortened(node), _KINDS.get(node.keyword, _OTHER), where, where)
+
+
+def _range(positions: Positions, span: Span) -> _Range:
+    line, character, last_line, last_character = positions.numbers_from_span(span)
+    return _Range(_Position(line, character), _Position(last_line, last_character))
 
 
 def _shortened(node: Instruction) -> str:
@@ -116,18 +164,15 @@ def _shortened(node: Instruction) -> str:
     return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
 
 
-def _flat(document: Document, symbols: Sequence[types.DocumentSymbol]) -> list[types.SymbolInformation]:
-    flat = []
-    for symbol in symbols:
-        for each, container in [(symbol, None), *((child, symbol.name) for child in symbol.children or ())]:
-            location = types.Location(uri=document.uri, range=each.range)
-            flat.append(
-                types.SymbolInformation(name=each.name, kind=each.kind, location=location, container_name=container)
-            )
-    return flat
+def _flat(document: Document, symbols: Sequence[_Symbol]) -> list[_FlatSymbol]:
+    return [
+        _FlatSymbol(each.name, each.kind, _Location(document.uri, each.range), container)
+        for symbol in symbols
+        for each, container in [(symbol, None), *((child, symbol.name) for child in symbol.children)]
+    ]
 
 
-def _folds(document: Document, tree: Dockerfile) -> Iterator[tuple[int, int, types.FoldingRangeKind | None]]:
+def _folds(document: Document, tree: Dockerfile) -> Iterator[tuple[int, int, str | None]]:
     lines = document.lines
     for stage in _stages(tree):
         if stage and isinstance(stage[0][0], From):
@@ -135,7 +180,10 @@ def _folds(document: Document, tree: Dockerfile) -> Iterator[tuple[int, int, typ
             yield lines.line_at(stage[0][1]), lines.line_at(start + last.end), None
     for node, start in zip(tree.nodes, tree.starts, strict=True):
         if isinstance(node, Trivia):
-            yield from _comment_folds(document, node, start)
+            if node.text.count("#") > 1:
+                yield from _comment_folds(document, node, start)
+            continue
+        if _LINE_END.search(node.text, 0, node.end) is None:
             continue
         yield lines.line_at(start), lines.line_at(start + node.end), None
         for heredoc in node.heredocs:
@@ -143,15 +191,13 @@ def _folds(document: Document, tree: Dockerfile) -> Iterator[tuple[int, int, typ
             yield lines.line_at(start + heredoc.marker_span.start), lines.line_at(end), None
 
 
-def _comment_folds(
-    document: Document, node: Trivia, start: int
-) -> Iterator[tuple[int, int, types.FoldingRangeKind | None]]:
+def _comment_folds(document: Document, node: Trivia, start: int) -> Iterator[tuple[int, int, str | None]]:
     line = document.lines.line_at(start)
     first = None
     for match in _LINE.finditer(node.text):
         if _COMMENT_LINE.match(match[0]):
             first = line if first is None else first
         elif first is not None:
-            yield first, line - 1, types.FoldingRangeKind.Comment
+            yield first, line - 1, _COMMENT
             first = None
         line += 1
