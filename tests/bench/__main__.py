@@ -20,15 +20,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.bench import corpus, measure, plot, table
+from tests.bench import corpus, measure, parts, plot, table
 from tests.bench.documents import SCENARIOS, SIZES, sized
 from tests.bench.measure import Result
 from tests.bench.servers import CACHE, DOCKER, ROOT, TALLY, Program, checkers, install_peers, servers
 
 PAGE = ROOT / "server" / "docs" / "performance.md"
 PLOT = PAGE.with_name("latency-by-size.svg")
-PARTS = ("edits", "sizes", "starts", "memory", "check")
+PARTS = ("edits", "sizes", "starts", "memory", "check", "parts")
 _MEASURED = re.compile(r"(<!-- measured -->\n).*?(<!-- end of measured -->)", re.DOTALL)
+_PARTS = re.compile(r"(<!-- parts -->\n).*?(<!-- end of parts -->)", re.DOTALL)
 
 
 def main() -> int:
@@ -82,16 +83,21 @@ def main() -> int:
     if "check" in arguments.parts:
         row_of_check, numbers["check"] = _check(peers)
         rows += row_of_check
+    _keep(numbers)
+    of_parts: parts.Medians = {}
+    if "parts" in arguments.parts:
+        _say("parts")
+        of_parts = numbers["parts"] = parts.measure()
     names = [each.name for each in programs]
     names += [name for row in rows for name in row.cells if name not in names]
     names = list(dict.fromkeys(names))
-    print(table.plain(rows, names))
+    print("\n".join(made for made in (rows and table.plain(rows, names), of_parts and parts.plain(of_parts)) if made))
     for name in inconsistent:
         print(f"NOT the diagnostics of a fresh start: {name}")
     _say(f"wrote {_keep(numbers)}")
     if series:
         complete = peers and set(arguments.parts) == set(PARTS) and not arguments.only
-        _draw(series, rows, names, into_documentation=complete)
+        _draw(series, rows, names, of_parts, into_documentation=complete)
     return int(any(name.startswith("buildhush ") for name in inconsistent))
 
 
@@ -187,7 +193,12 @@ def _machine() -> dict[str, Any]:
 
 
 def _draw(
-    series: dict[str, plot.Points], rows: Sequence[table.Row], names: Sequence[str], *, into_documentation: bool
+    series: dict[str, plot.Points],
+    rows: Sequence[table.Row],
+    names: Sequence[str],
+    of_parts: parts.Medians,
+    *,
+    into_documentation: bool,
 ) -> None:
     drawing = plot.draw(series)
     if not into_documentation:
@@ -199,8 +210,9 @@ def _draw(
     heading = f"{machine['cores']} cores, Python {machine['python']}.\n\n"
     measured = heading + table.markdown(rows, names)
     page = PAGE.read_text()
-    PAGE.write_text(_MEASURED.sub(lambda match: f"{match[1]}{measured}{match[2]}", page))
-    _say(f"wrote {PLOT} and the table in {PAGE}")
+    page = _MEASURED.sub(lambda match: f"{match[1]}{measured}{match[2]}", page)
+    PAGE.write_text(_PARTS.sub(lambda match: f"{match[1]}{parts.markdown(of_parts)}{match[2]}", page))
+    _say(f"wrote {PLOT} and the tables in {PAGE}")
 
 
 def _say(what: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 import subprocess
 import sys
@@ -15,63 +14,18 @@ from typing import Any
 import pytest
 from tests.companions.ten_callers import CALLERS, Counted, ten_callers
 from tests.companions.workspace import Workspace
+from tests.lsp.wire import Wire, served
 
-from buildhush.lsp import diagnostics, server, transport
+from buildhush.lsp import diagnostics, server
 from buildhush.lsp.convert import Positions
-from buildhush.lsp.server import BuildhushServer
 
 LEAKS = "FROM debian:12\n" + "".join(f"ARG TOKEN_{n}\nRUN echo $TOKEN_{n} > /srv/f{n}\n" for n in range(40))
-URI = "file:///cost/Dockerfile"
-
-
-class Wire:
-    """A server in this process, and what it has sent."""
-
-    def __init__(self, **parameters: Any) -> None:
-        self.sent: list[dict[str, Any]] = []
-        self.server = BuildhushServer()
-        self.server.protocol.output = transport.Output(self._write)
-        capabilities = {"textDocument": {"publishDiagnostics": {"relatedInformation": True}}}
-        whole = {"processId": None, "capabilities": capabilities, **parameters}
-        self.receive("initialize", whole, identifier=1)
-        self.receive("initialized", {})
-        self.rest()
-
-    def _write(self, data: bytes) -> int:
-        self.sent.append(json.loads(bytes(data).partition(b"\r\n\r\n")[2]))
-        return len(data)
-
-    def receive(self, method: str, params: Any, identifier: int | None = None) -> None:
-        message = {"jsonrpc": "2.0", "method": method, "params": params}
-        self.server.protocol.received(message if identifier is None else {**message, "id": identifier})
-
-    def rest(self) -> None:
-        """No message waits until all work is done."""
-        while (pause := self.server.protocol.idle()) is not None:
-            time.sleep(pause)
-
-    def open(self, text: str, uri: str = URI, language: str = "dockerfile") -> None:
-        item = {"uri": uri, "languageId": language, "version": 1, "text": text}
-        self.receive("textDocument/didOpen", {"textDocument": item})
-
-    def type(self, version: int, line: int, text: str, uri: str = URI) -> None:
-        here = {"line": line, "character": 0}
-        change = {"range": {"start": here, "end": here}, "text": text}
-        document = {"uri": uri, "version": version}
-        self.receive("textDocument/didChange", {"textDocument": document, "contentChanges": [change]})
-
-    def published(self) -> list[dict[str, Any]]:
-        return [each["params"] for each in self.sent if each.get("method") == "textDocument/publishDiagnostics"]
 
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    enabled, threshold = gc.isenabled(), gc.get_threshold()
-    yield Wire()
-    gc.unfreeze()
-    gc.set_threshold(*threshold)
-    if enabled:
-        gc.enable()
+    with served() as wire:
+        yield wire
 
 
 def test_what_is_said_already_is_not_written_anew(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
