@@ -23,7 +23,8 @@ MAY_IMPORT = {
     "rules": {"rules", "fixes", "flow", "dockerfile", "shell", "knowledge", "text"},
     "config": {"rules", "knowledge"},
     "suppress": {"config", "rules", "dockerfile", "text"},
-    "engine": {"suppress", "config", "rules", "fixes", "flow", "dockerfile", "shell", "knowledge", "text"},
+    "reports": {"config", "rules", "flow", "dockerfile", "knowledge", "text"},
+    "engine": {"reports", "suppress", "config", "rules", "fixes", "flow", "dockerfile", "shell", "knowledge", "text"},
 }
 """By layer: the layers it may import. Those that are not named (the surfaces and their neighbours) are below."""
 

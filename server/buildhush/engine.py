@@ -17,13 +17,14 @@ from buildhush.dockerfile.incremental import Reparse, reparse_with_counts
 from buildhush.dockerfile.nodes import Change, Dockerfile, Instruction, Node
 from buildhush.dockerfile.parser import directive_problems, parse
 from buildhush.flow.assemble import gather
-from buildhush.flow.facts import Facts, Hop, Sink, SourceKind
+from buildhush.flow.facts import Facts, Hop, SourceKind
 from buildhush.flow.memo import Memo
 from buildhush.flow.scene import ContextView as Context
 from buildhush.knowledge.catalogue import load_commands
 from buildhush.knowledge.commands import CommandKnowledge
 from buildhush.knowledge.values import hushed
-from buildhush.rules.api import Finding, Fix, Rule, Severity
+from buildhush.reports import Found, Report, TrailStep, reports_of, where_raised
+from buildhush.rules.api import Fix
 from buildhush.rules.registry import all_rules
 from buildhush.suppress import comment_fix, silence, silencing_comments
 from buildhush.text.difference import single_edit
@@ -37,23 +38,6 @@ MAX_CHARACTERS = 1_000_000
 # Edits of a fix that are so many characters apart on average are tried one after the other, since each costs about as
 # much as reading that many again.
 FAR_APART = 2_000
-
-
-class TrailStep(Struct, frozen=True):
-    """A hop with its span in document offsets."""
-
-    span: Span
-    message: str
-
-
-class Report(Struct, frozen=True):
-    """A finding of one rule with everything a surface needs, in absolute code-point offsets of the analysed text."""
-
-    rule: Rule
-    finding: Finding
-    span: Span
-    severity: Severity
-    trail: tuple[TrailStep, ...]
 
 
 class DocumentProblem(Struct, frozen=True):
@@ -84,8 +68,8 @@ class Marked(Struct, frozen=True):
 class Analysis(Struct, frozen=True, eq=False):
     """All about one version of one Dockerfile. `reports` sorted by position, then rule.
 
-    `context` and `settings` are what the analysis was made with, `memo` and `marked` what the next one can go on from;
-    `failed_rules` are rules that raised.
+    `context` and `settings` are what the analysis was made with; `memo`, `marked` and `found` what the next one can go
+    on from; `failed_rules` are rules that raised.
     """
 
     text: str
@@ -99,6 +83,7 @@ class Analysis(Struct, frozen=True, eq=False):
     settings: Settings = field(default_factory=Settings)
     memo: Memo | None = None
     marked: Marked = field(default_factory=Marked)
+    found: Mapping[str, Found] = field(default_factory=dict)
 
 
 _DEFAULT = Settings()
@@ -126,7 +111,7 @@ def analyze(
     try:
         return _analysed(text, context, settings, previous, edit)
     except Exception as error:
-        _log.error("analysis failed: %s", _where(error))
+        _log.error("analysis failed: %s", where_raised(error))
     tree = parse("")
     return Analysis(text, tree, _no_facts(tree), (), (_FAILURE,), context=context, settings=settings)
 
@@ -151,10 +136,10 @@ def _analysed(
         facts, memo = gather(tree, commands, context, _name_judge(settings), memo, change)
     except Exception as error:
         # The flow failed on this text: its syntax problems still stand, and the reader is told that no more is known.
-        _log.error("analysis failed: %s", _where(error))
+        _log.error("analysis failed: %s", where_raised(error))
         problems = (*_syntax_problems(tree, marked), _FAILURE)
         return Analysis(text, tree, _no_facts(tree), (), problems, context=context, settings=settings)
-    reports, failed = _reports(facts, settings)
+    reports, found, failed = reports_of(facts, settings, previous.found if previous is not None else {})
     kept, suppressed, comments = silence(tree, reports, settings, all_rules().keys(), marked.silencing)
     problems = (
         *_syntax_problems(tree, marked),
@@ -173,6 +158,7 @@ def _analysed(
         settings,
         memo,
         marked,
+        found,
     )
 
 
@@ -185,7 +171,7 @@ def fixes(analysis: Analysis, report: Report) -> tuple[Fix, ...]:
     try:
         candidates = [fix for fix in report.rule.fixes(analysis.facts, report.finding) if fix is not None]
     except Exception as error:
-        _log.error("fixes of rule %s failed: %s", report.rule.id, _where(error))
+        _log.error("fixes of rule %s failed: %s", report.rule.id, where_raised(error))
         return ()
     for fix in candidates:
         if _holds(analysis, report, fix):
@@ -311,56 +297,6 @@ def _no_facts(tree: Dockerfile) -> Facts:
     return Facts(tree, stage_graph(tree))
 
 
-def _reports(facts: Facts, settings: Settings) -> tuple[list[Report], tuple[str, ...]]:
-    reports: list[Report] = []
-    failed: list[str] = []
-    for rule in all_rules().values():
-        if not settings.wants(rule.id):
-            continue
-        try:
-            reports += [_report(rule, finding, facts, settings) for finding in rule.check(facts)]
-        except Exception as error:
-            failed.append(rule.id)
-            _log.error("rule %s failed: %s", rule.id, _where(error))
-    reports.sort(key=lambda report: (report.span, report.rule.id))
-    return reports, tuple(failed)
-
-
-def _report(rule: Rule, finding: Finding, facts: Facts, settings: Settings) -> Report:
-    tree = facts.tree
-    trail: list[TrailStep] = []
-    for hop in finding.trail:
-        try:
-            where = tree.absolute(hop.place.node, hop.place.span)
-        except KeyError:  # This tree does not have the instruction.
-            continue
-        trail.append(TrailStep(where, hushed(hop.message)))
-    span = tree.absolute(finding.place.node, finding.place.span)
-    finding = _hushed(finding)
-    return Report(rule, finding, span, _severity(rule, finding, settings), tuple(trail))
-
-
-def _hushed(finding: Finding) -> Finding:
-    """The finding with no credential in its words: a path, an id or a bad option may be one."""
-    message, source = hushed(finding.message), finding.source
-    if source is not None and (name := hushed(source.name)) != source.name:
-        source = replace(source, name=name)
-    if message == finding.message and source is finding.source:
-        return finding
-    return replace(finding, message=message, source=source)
-
-
-def _severity(rule: Rule, finding: Finding, settings: Settings) -> Severity:
-    chosen = settings.severity.get(rule.id)
-    if chosen is not None:
-        return chosen
-    if finding.severity is not None:
-        return finding.severity
-    if rule.severity is Severity.ERROR and not {Sink.LAYER, Sink.CONFIG} & set(finding.sinks):
-        return Severity.WARNING
-    return rule.severity
-
-
 def _syntax_problems(tree: Dockerfile, marked: Marked) -> list[DocumentProblem]:
     problems = [
         DocumentProblem(problem.span, hushed(problem.message), "syntax")
@@ -420,15 +356,6 @@ def _analysed_after(analysis: Analysis, edits: tuple[Edit, ...], text: str) -> A
 
 def _serious(analysis: Analysis) -> int:
     return sum(problem.code in ("syntax", "internal-error") for problem in analysis.problems)
-
-
-def _where(error: Exception) -> str:
-    """Type and place of an exception. Its text may quote the document, so it is left out."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{trace.tb_frame.f_code.co_filename.rsplit('buildhush', 1)[-1]}:{trace.tb_lineno}" if trace else "?"
-    return f"{type(error).__name__} at {place}"
 
 
 __all__ = [

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from types import FunctionType, ModuleType
 
 import pytest
+from msgspec.structs import replace
 from tests.support import FixedContext
 
+from buildhush import reports
 from buildhush.engine import Analysis, Report, analyze, fixes
 from buildhush.flow.scene import Counts
 from buildhush.flow.walk import Walk
-from buildhush.text.spans import Edit, Span
+from buildhush.rules.registry import all_rules
+from buildhush.text.spans import Edit, Span, apply
 
 STEPS = 400
 """RUNs of the long file; with the comment, the ENV, the continued line and the blank line of each, 2,000 lines."""
@@ -167,6 +170,36 @@ def test_a_user_that_no_run_asks_for_costs_its_own_step() -> None:
     before = opened(LONG.replace("ENV FOLDER=/app", "USER app"))
     cost = cost_of(before, typed(before, "USER app", "USER apps"))
     assert cost == Cost(instructions=1, scripts=0, summaries=0, steps=1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "asked"),
+    [
+        pytest.param("package200 ", "package200x ", 0, id="a RUN from which no fact follows"),
+        pytest.param("# step 2\n", "# step 2, the next\n", 0, id="a comment"),
+        pytest.param("ENV STEP_3=v3\n", "ENV STEP_3=v3x\n", 0, id="a variable that nothing reads"),
+        pytest.param("> /app/f5 ", "> /app/f5x ", 6, id="a leaking path: the rules on files and arguments"),
+    ],
+)
+def test_a_rule_is_asked_again_only_when_what_it_reads_has_changed(
+    old: str, new: str, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = opened(LONG)
+    rules, checked = all_rules(), []
+    watched = {
+        id: replace(rule, check=lambda facts, rule=rule: checked.append(rule.id) or rule.check(facts))
+        for id, rule in rules.items()
+    }
+    start = before.text.index(old)
+    edit = Edit(Span(start, start + len(old)), new)
+    text = apply(before.text, [edit])
+    monkeypatch.setattr(reports, "all_rules", lambda: watched)
+    after = analyze(text, previous=before, edit=edit)
+    assert len(checked) == asked
+    known = {id(each.finding) for each in before.reports}
+    anew = [each for each in after.reports if id(each.finding) not in known]
+    assert len(before.reports) == len(after.reports) == 6
+    assert len(anew) == (2 if asked else 0)
 
 
 def test_a_copy_is_looked_at_again_only_in_another_context() -> None:

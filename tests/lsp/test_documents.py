@@ -8,15 +8,21 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.fuzz.choices import Choices
+from tests.fuzz.edits import edit
 
 from buildhush.engine import Analysis, analyze
-from buildhush.lsp.convert import Positions
+from buildhush.lsp import diagnostics
+from buildhush.lsp.client import Client
 from buildhush.lsp.documents import Document, Documents, covering, path_of
-from buildhush.lsp.ranges import Ranges
+from buildhush.lsp.server import BuildhushServer
 from buildhush.text.line_index import LineIndex
 from buildhush.text.spans import Edit, Span, apply
 
 URI = "file:///work/Dockerfile"
+LEAKS = "FROM debian:12\n" + "".join(
+    f"ARG TOKEN_{n}\n# é\rRUN true;\\\n  echo $TOKEN_{n} > /srv/f{n}\n" for n in range(3)
+)
 TEXTS = st.text(alphabet="aé\u0301😀\u200d\u2028\x0c\x1c\x85\r\n", max_size=12)
 WIDTHS = {
     "utf-8": lambda text: len(text.encode()),
@@ -71,27 +77,31 @@ def test_incremental_changes_equal_plain_replacement(data: st.DataObject, encodi
         ]
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.data(), st.sampled_from(sorted(WIDTHS)), st.lists(TEXTS, max_size=4).map("\n".join))
-def test_ranges_that_are_kept_are_those_of_the_text_as_it_is(data: st.DataObject, encoding: str, text: str) -> None:
-    _, document = opened(text, encoding)
-    before = None
-    for _ in range(data.draw(st.integers(2, 5))):
-        for _ in range(data.draw(st.integers(0, 3))):
+@settings(max_examples=100, deadline=None)
+@given(st.data(), st.sampled_from(sorted(WIDTHS)))
+def test_what_is_shown_after_edits_is_what_a_fresh_open_shows(data: st.DataObject, encoding: str) -> None:
+    """Diagnostics are kept as they were written for as long as nothing of them has changed and no line has moved."""
+    choices = Choices(lambda low, high: data.draw(st.integers(low, high)))
+    server = BuildhushServer()
+    server.client = Client(encoding=encoding, related_information=True)
+    document = Document(URI, "dockerfile", 1, LEAKS)
+    diagnostics._items(server, document)
+    for version in range(2, data.draw(st.integers(3, 6))):
+        for _ in range(data.draw(st.integers(1, 3))):
             if data.draw(st.integers(0, 9)) == 0:
-                document.replace(data.draw(TEXTS))
-                continue
-            # Short ones and such as keep the lines, for those leave something to keep.
-            start = data.draw(st.integers(0, len(document.text)))
-            end = min(start + data.draw(st.integers(0, 2)), len(document.text))
-            document.apply(Edit(Span(start, end), data.draw(st.sampled_from(["", "x", "é😀", "\n", "\r", "x\ny"]))))
-        ranges = Ranges(Positions(document, encoding), before, document.take_untouched())
-        fresh = Ranges(Positions(Document(URI, "dockerfile", 1, document.text), encoding))
-        for start in range(len(document.text) + 1):
-            for end in range(start, min(start + 4, len(document.text)) + 1):
-                assert ranges.of(Span(start, end)) == fresh.of(Span(start, end))
-        ranges.forget_before()
-        before = ranges
+                document.replace(data.draw(st.sampled_from([LEAKS, "# é\r" + document.text, document.text[:-2]])))
+            elif data.draw(st.booleans()):
+                document.apply(edit(choices, document.text))
+            else:
+                # Short ones and such as keep the lines, for those leave something to keep.
+                start = data.draw(st.integers(0, len(document.text)))
+                end = min(start + data.draw(st.integers(0, 2)), len(document.text))
+                document.apply(Edit(Span(start, end), data.draw(st.sampled_from(["", "x", "é😀", "\n", "\r", "x\ny"]))))
+        if data.draw(st.booleans()):
+            server.analysis(document)  # A hover in between.
+        document.version = version
+        fresh = Document(URI, "dockerfile", version, document.text)
+        assert diagnostics._items(server, document) == diagnostics._items(server, fresh)
 
 
 @given(TEXTS, st.data())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from importlib import import_module
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -12,7 +13,7 @@ from tests.support import analyse, applied, described
 
 from buildhush import engine
 from buildhush.engine import Analysis, Report
-from buildhush.flow.facts import Certainty
+from buildhush.flow.facts import Certainty, Facts
 from buildhush.rules import registry
 from buildhush.rules.api import Bad, Good, Rule, Safety
 from buildhush.text.spans import normalised
@@ -57,6 +58,29 @@ def test_documentation_repeats_no_mistake_that_circulates(rule: Rule) -> None:
     text = rule.doc.lower()
     for mistake in ("encrypt", "docker build --mount", "never appears in the image", "step fails, the file"):
         assert mistake not in text
+
+
+class _Watched:
+    """Facts of which only some may be looked at."""
+
+    def __init__(self, facts: Facts, reads: tuple[str, ...]) -> None:
+        self._facts = facts
+        self._reads = reads
+
+    def __getattr__(self, name: str) -> object:
+        assert name in self._reads, f"{name} is not among what the rule says it reads"
+        return getattr(self._facts, name)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_a_rule_reads_what_it_says(rule: Rule) -> None:
+    """It is not asked again as long as that is the same, nor at all where there is nothing of it."""
+    for _, _, example in (*BAD, *GOOD):
+        facts = analyse(example.text, example.context).facts
+        watched: Any = _Watched(facts, rule.reads)
+        assert list(rule.check(watched)) == list(rule.check(facts))
+        nothing = replace(facts, **dict.fromkeys(rule.reads, ()))
+        assert list(rule.check(nothing)) == []
 
 
 @pytest.mark.parametrize(("rule", "index", "example"), BAD, ids=_ids(BAD))

@@ -26,7 +26,7 @@ from buildhush.flow.facts import (
     Source,
     SourceKind,
 )
-from buildhush.flow.memo import Memo
+from buildhush.flow.memo import Memo, same_objects
 from buildhush.flow.readers import Readers, file_readers, variable_readers
 from buildhush.flow.scene import ContextView, Scene
 from buildhush.flow.step import Declared
@@ -70,23 +70,47 @@ def gather(
     scene = Scene(tree, stages, commands, context, secret_name)
     walk = Walk(scene, before)
     walk.run(body_change)
+    located = _touching(walk.walked)
+    spoken = tuple([each.taken for each in located])
+    reach = _Reach(stages)
+    if before is not None and before.stages.stages is stages.stages and same_objects(spoken, before.spoken):
+        facts = _facts_again(walk, located, reach, before.facts)
+    else:
+        facts = _facts(walk, located, reach)
     memo = Memo(
         tree,
         stages,
         commands,
         context,
         tuple(walk.walked),
+        spoken,
+        facts,
         walk.first_state,
         walk.caches_used,
         scene.counts,
     )
-    return _facts(walk), memo
+    return facts, memo
 
 
-def _facts(walk: Walk) -> Facts:
+def _facts_again(walk: Walk, located: Sequence[_Located], reach: _Reach, before: Facts) -> Facts:
+    """The facts where those instructions from which facts follow are those of the version before.
+
+    Only who reads a variable or a copied file may have changed. What is equal is the same object, by which others know.
+    """
+    arguments, environment = _variables(walk, located, reach)
+    copied = _copied(located, _Removals(walk.scene.tree, located), reach) if before.copied_secrets else ()
+    return replace(
+        before,
+        tree=walk.scene.tree,
+        stages=walk.scene.stages,
+        arguments=before.arguments if arguments == before.arguments else arguments,
+        environment=before.environment if environment == before.environment else environment,
+        copied_secrets=before.copied_secrets if copied == before.copied_secrets else copied,
+    )
+
+
+def _facts(walk: Walk, located: Sequence[_Located], reach: _Reach) -> Facts:
     tree, stages = walk.scene.tree, walk.scene.stages
-    reach = _Reach(stages)
-    located = _touching(walk.walked)
     removals = _Removals(tree, located)
     arguments, environment = _variables(walk, located, reach)
     steps = [each.taken.step for each in located]
@@ -106,9 +130,7 @@ def _facts(walk: Walk) -> Facts:
             replace(value, sinks=reach.config_sinks(value.stage, value.node)) for step in steps for value in step.config
         ),
         literals=_literals(located, reach),
-        copied_secrets=tuple(
-            _finished_copy(each, copied, removals, reach) for each in located for copied in each.taken.step.copied
-        ),
+        copied_secrets=_copied(located, removals, reach),
         bound_secrets=tuple(bound for step in steps for bound in step.bound),
         crossings=tuple(
             replace(crossing, sinks=(Sink.LAYER,))
@@ -241,6 +263,10 @@ def _joined(writes: Iterable[FileWrite]) -> tuple[FileWrite, ...]:
     return tuple(joined)
 
 
+def _copied(located: Sequence[_Located], removals: _Removals, reach: _Reach) -> tuple[CopiedSecret, ...]:
+    return tuple(_finished_copy(each, copied, removals, reach) for each in located for copied in each.taken.step.copied)
+
+
 def _finished_copy(located: _Located, copied: CopiedSecret, removals: _Removals, reach: _Reach) -> CopiedSecret:
     removal = None
     if copied.destination is not None:
@@ -258,8 +284,9 @@ def _variables(
 ) -> tuple[tuple[SecretVariable, ...], tuple[SecretVariable, ...]]:
     arguments: list[SecretVariable] = []
     environment: list[SecretVariable] = []
-    too_many = sum(len(each.taken.step.declared) for each in located) > MAX_FOLLOWED_VARIABLES
-    for each in located:
+    declaring = [each for each in located if each.taken.step.declared]
+    too_many = sum(len(each.taken.step.declared) for each in declaring) > MAX_FOLLOWED_VARIABLES
+    for each in declaring:
         for item in each.taken.step.declared:
             if too_many:
                 # A reader that is no RUN keeps every fix from moving a variable whose readers are not known.

@@ -1,25 +1,27 @@
 """Findings as diagnostics, pushed after a change or pulled by the client.
 
-Written as JSON text directly: on every keystroke all diagnostics of a file go out again, and only their positions may
-have changed, so what they say is written once.
+Written as JSON text directly: on every keystroke all diagnostics of a file go out again, and most of them differ in the
+version alone, so that what they say is written once, and where they stand as long as no line moves.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from buildhush.engine import Analysis, DocumentProblem, Report
 from buildhush.lsp.client import Client
 from buildhush.lsp.protocol import invalid_params
-from buildhush.lsp.ranges import Ranges
-from buildhush.rules.api import Severity
+from buildhush.rules.api import Finding, Severity
+from buildhush.text.spans import Span
 
 if TYPE_CHECKING:
+    from buildhush.lsp.convert import Positions
     from buildhush.lsp.documents import Document
     from buildhush.lsp.server import BuildhushServer
 
@@ -81,8 +83,7 @@ def report_named(analysis: Analysis, fingerprint: str) -> Report | None:
 def report_diagnostic(server: BuildhushServer, document: Document, report: Report, fingerprint: str) -> dict[str, Any]:
     """The diagnostic of one report as plain JSON, exactly as it is published."""
     words = _words(server.client, report, fingerprint)
-    ranges = Ranges(server.positions(document))
-    item: dict[str, Any] = json.loads(_report_item(document, ranges, report, words))
+    item: dict[str, Any] = json.loads(_placed(server.positions(document), document, report, words).of(document.version))
     return item
 
 
@@ -95,37 +96,65 @@ def _items(server: BuildhushServer, document: Document) -> str:
 
 
 def _all_items(server: BuildhushServer, document: Document, analysis: Analysis) -> Iterator[str]:
-    known: dict[Hashable, _Words]
-    before: Ranges | None
-    known, before = document.notes.get(_NOTE, ({}, None))
-    ranges = Ranges(server.positions(document), before, document.take_untouched())
+    known: dict[int, _Said] = document.notes.get(_NOTE, {})
     # Only what is said now is kept for the next time.
-    said: dict[Hashable, _Words] = {}
-    document.notes[_NOTE] = said, ranges
+    said: dict[int, _Said] = {}
+    document.notes[_NOTE] = said
+    stands_up_to = document.take_first_moved()
+    positions = server.positions(document)
     for report, nth in _counted(analysis):
         finding = report.finding
-        trail = tuple([step.message for step in report.trail])
-        key = (report.rule.id, finding.message, nth, report.severity, finding.unnecessary, trail)
-        words = known.get(key)
-        if words is None:
+        before = known.get(id(finding))
+        if before is None or before.nth != nth or before.severity is not report.severity:
             words = _words(server.client, report, _fingerprint(report, nth))
-        said[key] = words
-        yield _report_item(document, ranges, report, words)
+            before = _Said(finding, nth, report.severity, words, _placed(positions, document, report, words))
+        elif before.placed.last_line >= stands_up_to:
+            before = replace(before, placed=_placed(positions, document, report, before.words))
+        said[id(finding)] = before
+        yield before.placed.of(document.version)
     for problem in analysis.problems:
-        yield _problem_item(ranges, problem)
-    ranges.forget_before()
+        yield _problem_item(positions, problem)
 
 
 _NOTE = "diagnostics"
 
 
 class _Words(Struct, frozen=True):
-    """What one report says, as JSON text. Its places and the document's version are put in when it is sent."""
+    """What one report says, as JSON text."""
 
     beginning: str
     fingerprint: str
     end: str
     related: tuple[str, ...]
+
+
+class _Placed(Struct, frozen=True):
+    """One diagnostic as JSON text, in front of the document's version and behind it.
+
+    `last_line`: of all lines that it names.
+    """
+
+    front: str
+    back: str
+    last_line: int
+
+    def of(self, version: int | None) -> str:
+        """The diagnostic of that version."""
+        return f"{self.front}{'null' if version is None else version}{self.back}"
+
+
+class _Said(Struct, frozen=True, eq=False):
+    """How a finding, the `nth` of those that say the same, was sent.
+
+    As long as it is the same object, all instructions that it names are, each of whole lines: where no line was added
+    or taken away in front of them, they stand where they stood.
+    """
+
+    finding: Finding
+    nth: int
+    severity: Severity
+    words: _Words
+    placed: _Placed
 
 
 def _counted(analysis: Analysis) -> Iterator[tuple[Report, int]]:
@@ -156,28 +185,35 @@ def _words(client: Client, report: Report, fingerprint: str) -> _Words:
     return _Words(beginning, fingerprint, end, related)
 
 
-def _report_item(document: Document, ranges: Ranges, report: Report, words: _Words) -> str:
-    version = "null" if document.version is None else document.version
-    item = (
-        f'{{"range":{ranges.of(report.span)}{words.beginning}{version},"fingerprint":"{words.fingerprint}"}}{words.end}'
-    )
-    if not words.related:
-        return item + "}"
-    uri = json.dumps(document.uri)
-    related = ",".join(
-        [
-            f'{{"location":{{"uri":{uri},"range":{ranges.of(step.span)}}},"message":{message}}}'
-            for step, message in zip(report.trail, words.related, strict=True)
-        ]
-    )
-    return f'{item},"relatedInformation":[{related}]}}'
+def _placed(positions: Positions, document: Document, report: Report, words: _Words) -> _Placed:
+    where, last_line = _range(positions, report.span)
+    related = []
+    if words.related:
+        uri = json.dumps(document.uri)
+        for step, message in zip(report.trail, words.related, strict=True):
+            there, line = _range(positions, step.span)
+            related.append(f'{{"location":{{"uri":{uri},"range":{there}}},"message":{message}}}')
+            last_line = max(last_line, line)
+    back = f',"fingerprint":"{words.fingerprint}"}}{words.end}'
+    if related:
+        back += f',"relatedInformation":[{",".join(related)}]'
+    return _Placed(f'{{"range":{where}{words.beginning}', back + "}", last_line)
 
 
-def _problem_item(ranges: Ranges, problem: DocumentProblem) -> str:
+def _problem_item(positions: Positions, problem: DocumentProblem) -> str:
     return (
-        f'{{"range":{ranges.of(problem.span)},"severity":{_problem_severity(problem)},'
+        f'{{"range":{_range(positions, problem.span)[0]},"severity":{_problem_severity(problem)},'
         f'"code":{json.dumps(problem.code)},"source":"{SOURCE}","message":{json.dumps(problem.message)}}}'
     )
+
+
+def _range(positions: Positions, span: Span) -> tuple[str, int]:
+    """The range of a span as the protocol spells it, and its last line."""
+    line, character, end_line, end_character = positions.numbers_from_span(span)
+    text = (
+        f'{{"start":{{"line":{line},"character":{character}}},"end":{{"line":{end_line},"character":{end_character}}}}}'
+    )
+    return text, end_line
 
 
 def _problem_severity(problem: DocumentProblem) -> int:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from msgspec import Struct
 from pygls import uris
 
 from buildhush.engine import Analysis
@@ -23,6 +23,7 @@ from buildhush.text.spans import Edit, Span
 
 logger = logging.getLogger(__name__)
 
+_NO_LINE = sys.maxsize
 _LANGUAGES = frozenset({"dockerfile", "containerfile", "docker"})
 _NAMES = re.compile(r"(?:(?:docker|container)file(?:\..+)?|.+\.(?:docker|container)file)\Z", re.IGNORECASE)
 _IGNORE_FILES = re.compile(r".*\.dockerignore\Z", re.IGNORECASE)
@@ -47,7 +48,7 @@ class Document:
         self._analysed = -1
         self._pending: Edit | None = None
         self._replaced = False
-        self._untouched: _Untouched | None = None
+        self._first_moved = 0
 
     @property
     def lines(self) -> LineIndex:
@@ -62,8 +63,8 @@ class Document:
         before = self.lines
         self._lines = before.edited(edit)
         self.text = self._lines.text
-        if self._untouched is not None:
-            self._untouched = self._untouched.after(edit, before)
+        if self._lines.line_count != before.line_count:
+            self._first_moved = min(self._first_moved, before.line_at(edit.span.start))
         self._pending = edit if self._pending is None else covering(self._pending, edit, self.text)
         self.changes += 1
 
@@ -73,22 +74,13 @@ class Document:
         self._lines = None
         self._pending = None
         self._replaced = True
-        self._untouched = None
+        self._first_moved = 0
         self.changes += 1
 
-    def take_untouched(self) -> tuple[int, int, int]:
-        """What of the text, since this was called last, still stands on the same lines and columns.
-
-        Everything in front of the first offset, and everything from the second one on, which stood the third number of
-        characters further in front.
-        """
-        untouched, lines = self._untouched, self.lines
-        size = len(self.text)
-        self._untouched = _Untouched(size, lines.line_count, size + 1, size)
-        if untouched is None:
-            return 0, size + 1, 0
-        is_moved = untouched.lines != lines.line_count
-        return untouched.head, size + 1 if is_moved else size - untouched.tail, size - untouched.size
+    def take_first_moved(self) -> int:
+        """Up to which line no line was added or taken away since this was called last."""
+        first, self._first_moved = self._first_moved, _NO_LINE
+        return first
 
     def analysis(self, analyse: Callable[[Document, Analysis | None, Edit | None], Analysis]) -> Analysis:
         """The analysis of `text`, computed once; `analyse` gets the previous one and the edit that lies between."""
@@ -110,25 +102,6 @@ class Document:
         self._analysis = None
         self._analysed = -1
         self._pending = None
-
-
-class _Untouched(Struct, frozen=True):
-    """What edits have left alone of a text of that many characters and lines: whole lines in front of and behind them.
-
-    `head`, `tail`: characters in front and behind; more, or less, than there are for all, or none.
-    """
-
-    size: int
-    lines: int
-    head: int
-    tail: int
-
-    def after(self, edit: Edit, lines: LineIndex) -> _Untouched:
-        """After one edit more, of a text with these lines."""
-        head = lines.line_start(lines.line_at(edit.span.start))
-        behind = lines.line_at(edit.span.end) + 1
-        tail = len(lines.text) - lines.line_start(behind) if behind < lines.line_count else -1
-        return _Untouched(self.size, self.lines, min(self.head, head), min(self.tail, tail))
 
 
 class Documents:

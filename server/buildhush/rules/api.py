@@ -143,13 +143,16 @@ class Rule(Struct, frozen=True):
 
     `callers`: examples instead of `examples`, for a rule about the files that build a Dockerfile.
     `id`: the file's name in kebab case. `doc`: the module's docstring (Markdown): a first sentence, what leaks and how
-    it is read, what to do, what is not reported. `check` yields findings; `fixes` yields fixes, the preferred first.
+    it is read, what to do, what is not reported. `reads`: the facts that `check` looks at, by their names in `Facts`;
+    it finds the same in the same ones, and nothing where they are empty. `check` yields findings; `fixes` yields fixes,
+    the preferred first.
     """
 
     id: str
     since: str
     severity: Severity
     doc: str
+    reads: tuple[str, ...]
     check: Callable[[Facts], Iterator[Finding]]
     examples: tuple[Bad | Good, ...]
     fixes: Callable[[Facts, Finding], Iterable[Fix]] = no_fixes

@@ -65,6 +65,7 @@ RULE = Rule(
     since="0.1.0",
     severity=Severity.ERROR,
     doc=__doc__ or "",
+    reads=("copied_secrets",),
     check=check,
     fixes=fixes,
     examples=(

@@ -138,6 +138,7 @@ RULE = Rule(
     since="0.1.0",
     severity=Severity.ERROR,
     doc=__doc__ or "",
+    reads=("literals",),
     check=check,
     fixes=fixes,
     examples=(

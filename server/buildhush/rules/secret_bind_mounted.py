@@ -79,6 +79,7 @@ RULE = Rule(
     since="0.1.0",
     severity=Severity.WARNING,
     doc=__doc__ or "",
+    reads=("bound_secrets",),
     check=check,
     fixes=fixes,
     examples=(

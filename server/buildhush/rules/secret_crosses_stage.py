@@ -104,6 +104,7 @@ RULE = Rule(
     since="0.1.0",
     severity=Severity.ERROR,
     doc=__doc__ or "",
+    reads=("crossings",),
     check=check,
     fixes=fixes,
     examples=(

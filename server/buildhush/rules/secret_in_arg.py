@@ -71,6 +71,7 @@ RULE = Rule(
     since="0.1.0",
     severity=Severity.ERROR,
     doc=__doc__ or "",
+    reads=("arguments",),
     check=check,
     fixes=fixes,
     examples=(

@@ -52,6 +52,7 @@ RULE = Rule(
     since="0.1.0",
     severity=Severity.ERROR,
     doc=__doc__ or "",
+    reads=(),
     check=check,
     examples=(),
     callers=(

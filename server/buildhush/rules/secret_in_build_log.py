@@ -147,6 +147,7 @@ RULE = Rule(
     since="0.1.0",
     severity=Severity.WARNING,
     doc=__doc__ or "",
+    reads=("log_writes",),
     check=check,
     fixes=fixes,
     examples=(

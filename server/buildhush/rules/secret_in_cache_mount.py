@@ -60,6 +60,7 @@ RULE = Rule(
     since="0.1.0",
     severity=Severity.WARNING,
     doc=__doc__ or "",
+    reads=("file_writes",),
     check=check,
     fixes=fixes,
     examples=(

@@ -83,6 +83,7 @@ RULE = Rule(
     since="0.1.0",
     severity=Severity.ERROR,
     doc=__doc__ or "",
+    reads=("environment",),
     check=check,
     fixes=fixes,
     examples=(

@@ -101,6 +101,7 @@ RULE = Rule(
     since="0.1.0",
     severity=Severity.INFORMATION,
     doc=__doc__ or "",
+    reads=("mount_problems",),
     check=check,
     fixes=fixes,
     examples=(

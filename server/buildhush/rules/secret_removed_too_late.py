@@ -112,6 +112,7 @@ RULE = Rule(
     since="0.1.0",
     severity=Severity.ERROR,
     doc=__doc__ or "",
+    reads=("file_writes", "copied_secrets"),
     check=check,
     fixes=fixes,
     examples=(

@@ -94,6 +94,7 @@ RULE = Rule(
     since="0.1.0",
     severity=Severity.HINT,
     doc=__doc__ or "",
+    reads=("secret_mounts", "mount_problems"),
     check=check,
     fixes=fixes,
     examples=(
