@@ -54,9 +54,10 @@ class Report(Struct, frozen=True, eq=False):
 
 
 class Found(Struct, frozen=True, eq=False):
-    """What a rule found, and in which facts."""
+    """What a rule found, and in which facts. `raw`: the findings as the rule says them, maybe with a credential."""
 
     facts: tuple[tuple[object, ...], ...]
+    raw: tuple[Finding, ...]
     findings: tuple[Finding, ...]
 
 
@@ -75,28 +76,28 @@ def reports_of(
         if not any(read) or not settings.wants(rule.id):
             continue
         try:
-            findings = _findings(rule, facts, read, before.get(rule.id))
-            reports += [_report(rule, finding, facts.tree, settings) for finding in findings]
+            here = found[rule.id] = _found(rule, facts, read, before.get(rule.id))
+            reports += [_report(rule, finding, facts.tree, settings) for finding in here.findings]
         except Exception as error:
             failed.append(rule.id)
             _log.error("rule %s failed: %s", rule.id, where_raised(error))
-            continue
-        found[rule.id] = Found(read, findings)
     reports.sort(key=lambda report: (report.span, report.rule.id))
     return reports, found, tuple(failed)
 
 
-def _findings(
-    rule: Rule, facts: Facts, read: tuple[tuple[object, ...], ...], before: Found | None
-) -> tuple[Finding, ...]:
-    """The findings of a rule; each that was there before is the same object, by which others know that it is."""
+def _found(rule: Rule, facts: Facts, read: tuple[tuple[object, ...], ...], before: Found | None) -> Found:
+    """What the rule finds; each finding that was there before is the same object, by which others know that it is."""
     if before is not None and same_objects(read, before.facts):
-        return before.findings
-    findings = tuple([_hushed(finding) for finding in rule.check(facts)])
+        return before
+    raw = tuple(rule.check(facts))
     if before is None:
-        return findings
-    known = {_name(finding): finding for finding in before.findings}
-    return tuple([old if (old := known.get(_name(new))) == new else new for new in findings])
+        return Found(read, raw, tuple([_hushed(finding) for finding in raw]))
+    known = {_name(said): (said, finding) for said, finding in zip(before.raw, before.findings, strict=True)}
+    findings = []
+    for said in raw:
+        old, finding = known.get(_name(said), (None, None))
+        findings.append(finding if finding is not None and old == said else _hushed(said))
+    return Found(read, raw, tuple(findings))
 
 
 def _name(finding: Finding) -> tuple[object, ...]:

@@ -15,6 +15,8 @@ from tests.support import FixedContext
 
 from buildhush import reports
 from buildhush.engine import Analysis, Report, analyze, fixes
+from buildhush.flow.blocks import Steps
+from buildhush.flow.effects import Effect, Looks
 from buildhush.flow.scene import Counts
 from buildhush.flow.walk import Walk
 from buildhush.rules.registry import all_rules
@@ -170,6 +172,36 @@ def test_a_user_that_no_run_asks_for_costs_its_own_step() -> None:
     before = opened(LONG.replace("ENV FOLDER=/app", "USER app"))
     cost = cost_of(before, typed(before, "USER app", "USER apps"))
     assert cost == Cost(instructions=1, scripts=0, summaries=0, steps=1)
+
+
+@pytest.mark.parametrize(
+    ("place", "most"),
+    [
+        pytest.param("package200", 2, id="a RUN in the middle"),
+        pytest.param("> /app/f5", 12, id="a leaking path near the top"),
+        pytest.param("ENV STEP_3=v3", 12, id="a variable near the top that nothing reads"),
+        pytest.param("# step 5", 0, id="a comment"),
+    ],
+)
+def test_typing_on_goes_past_the_rest_of_the_file_at_once(
+    place: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was edited stands in a small block, and what stands behind it is asked together: however much it is."""
+    walked: list[object] = []
+    concern, applied, made = Looks.concern, Effect.applied, Steps.__init__
+    monkeypatch.setattr(Looks, "concern", lambda *rest: walked.append(rest) or concern(*rest))
+    monkeypatch.setattr(Effect, "applied", lambda *rest: walked.append(rest) or applied(*rest))
+    monkeypatch.setattr(Steps, "__init__", lambda self, taken: walked.extend(taken) or made(self, taken))
+    asked = []
+    for text in (LONG, LONG + LONG.partition("start > /app/start\n")[2]):
+        analysis = opened(text)
+        at = text.index(place) + len(place)
+        for letter in "abc":
+            walked.clear()
+            edit = Edit(Span(at, at), letter)
+            analysis = analyze(apply(analysis.text, [edit]), previous=analysis, edit=edit)
+        asked.append(len(walked))
+    assert asked[0] == asked[1] <= most
 
 
 @pytest.mark.parametrize(

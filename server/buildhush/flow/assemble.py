@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from buildhush.dockerfile.nodes import Change, Copy, Dockerfile, Instruction, Onbuild, Run
 from buildhush.dockerfile.stages import Stage, StageGraph, changed_graph, stage_graph
-from buildhush.flow.blocks import Taken, Walked
+from buildhush.flow.blocks import Taken
+from buildhush.flow.course import Walked
 from buildhush.flow.facts import (
     BuildSecret,
     Certainty,
@@ -195,8 +196,8 @@ def _touching(walked: Sequence[Walked]) -> list[_Located]:
         if stage.opening.speaks:
             found.append(_Located(stage, -1, stage.opening))
         for number, block in enumerate(stage.blocks):
-            if block.steps.spoken:
-                found += [_Located(stage, number, taken) for taken in block.steps.spoken]
+            if block.spoken:
+                found += [_Located(stage, number, taken) for taken in block.spoken]
     return found
 
 
@@ -346,7 +347,7 @@ def _unused_globals(walk: Walk) -> list[SecretVariable]:
         verdict = judge(name, pair.value.value, parameter=True)
         if not verdict.certain or not verdict.secret:
             continue
-        if any(name in block.steps.arguments for walked in walk.walked for block in walked.blocks):
+        if any(name in block.arguments for walked in walk.walked for block in walked.blocks):
             continue
         place = Place(node, pair.key.span)
         source = Source(SourceKind.ARG, name, Certainty.CERTAIN, verdict.reason, place)

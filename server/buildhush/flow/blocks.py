@@ -5,8 +5,8 @@ All of it is frozen: the versions of a document share the blocks that an edit do
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Hashable
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,15 +15,12 @@ from buildhush.dockerfile.nodes import Assignment, Instruction
 from buildhush.dockerfile.stages import Stage
 from buildhush.flow.effects import Effect, Looks, merged, together
 from buildhush.flow.runs import Followed
-from buildhush.flow.stage_state import StageState
 from buildhush.flow.step import Step
 from buildhush.knowledge.literals import LiteralFinding
 from buildhush.text.spans import Span
 
 BLOCK = 32
 """Instructions in a block that is made anew; an edited one may grow to twice that."""
-
-T = TypeVar("T")
 
 
 class Around:
@@ -54,9 +51,12 @@ class Taken(Struct, frozen=True, eq=False):
 
 
 class Steps:
-    """The steps of a block, and what follows from all of them together, worked out when it is asked for."""
+    """The steps of a block, and what follows from all of them together, worked out when it is asked for.
 
-    __slots__ = ("_arguments", "_effect", "_found", "_looks", "around", "spoken", "taken")
+    `answers`: what was found by searching them, by the question, so that nobody searches twice.
+    """
+
+    __slots__ = ("_arguments", "_effect", "_looks", "answers", "around", "spoken", "taken")
 
     def __init__(self, taken: tuple[Taken, ...]) -> None:
         self.taken = taken
@@ -68,7 +68,7 @@ class Steps:
         self._effect: Effect | None = None
         self._looks: Looks | None = None
         self._arguments: frozenset[str] | None = None
-        self._found: dict[object, object] = {}
+        self.answers: dict[Hashable, Any] = {}
 
     @property
     def effect(self) -> Effect:
@@ -96,37 +96,8 @@ class Steps:
             )
         return self._arguments
 
-    def found(self, key: object, search: Callable[[], T]) -> T:
-        """What `search` finds in them; `key` names the question, which is asked once."""
-        if key not in self._found:
-            self._found[key] = search()
-        return self._found[key]  # type: ignore[return-value]
-
     def at(self, stage: Stage) -> Steps:
         """The same in another version of their stage."""
         if not self.spoken:
             return self
         return Steps(tuple(replace(each, step=each.step.at(stage)) if each.speaks else each for each in self.taken))
-
-
-class Block(Struct, frozen=True, eq=False):
-    """The steps, and the states in front of and behind them."""
-
-    steps: Steps
-    before: StageState
-    after: StageState
-
-
-class Walked(Struct, frozen=True, eq=False):
-    """A whole stage. `opening`: the step of its FROM; `entry`: the state that it takes over."""
-
-    stage: Stage
-    entry: StageState
-    opening: Taken
-    sh_is_bash: bool
-    blocks: tuple[Block, ...]
-
-    @property
-    def final(self) -> StageState:
-        """The state in which the stage ends."""
-        return self.blocks[-1].after if self.blocks else self.entry

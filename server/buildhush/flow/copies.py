@@ -61,7 +61,7 @@ def from_step(scene: Scene, node: From, stage: Stage, inherited: StageState) -> 
 def _copy_from(
     scene: Scene, node: Copy, stage: Stage, view: StateView, origin: Stage, destination: str, expanded: Step
 ) -> Step:
-    there = scene.final[origin.index].files
+    there = scene.walked[origin.index].final.files
     if not there:
         return expanded
     name = _stage_name(origin)

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from buildhush.flow.inputs import EVERYTHING, FOLDER, HOME_FOLDER, ShellOptions
 from buildhush.flow.layered import Layered
 from buildhush.flow.stage_state import MAX_FOLLOWED, StageFile, StageState, StageVariable
-from buildhush.flow.symbols import covered_by
+from buildhush.flow.symbols import covered_by, literal_head
 
 # Names for what is no variable, among those that an instruction looks at. No variable can be called so.
 USER = "\x01user"
@@ -112,10 +112,11 @@ class Looks(Struct, frozen=True, eq=False):
             return True
         if not delta.paths:
             return False
-        at_or_above, folders = _surroundings(delta.paths)
-        if not self.paths.isdisjoint(at_or_above) or self._lie_below(delta.paths, folders):
-            return True
-        return any(covered_by(path, glob) for glob in self.globs for path in delta.paths)
+        if self.paths:
+            at_or_above, folders = _surroundings(delta.paths)
+            if not self.paths.isdisjoint(at_or_above) or self._lie_below(delta.paths, folders):
+                return True
+        return bool(self.globs) and self._cover_any(delta.paths)
 
     def _lie_below(self, paths: frozenset[str], folders: tuple[str, ...]) -> bool:
         """Whether a path that is looked at lies below one of these."""
@@ -124,6 +125,11 @@ class Looks(Struct, frozen=True, eq=False):
         if not self._above:
             self._above.update(above for asked in self.paths for above in _folders_above(asked))
         return not self._above.isdisjoint(paths)
+
+    def _cover_any(self, paths: frozenset[str]) -> bool:
+        """Whether a glob covers one of these."""
+        heads = _heads(self.globs)
+        return any(covered_by(path, glob) for path in paths if path.startswith(heads) for glob in self.globs)
 
 
 _FEW = 16
@@ -134,6 +140,12 @@ def _surroundings(paths: frozenset[str]) -> tuple[frozenset[str], tuple[str, ...
     """The paths and all folders above them; and the paths as folders, with a slash behind."""
     above = frozenset(folder for path in paths for folder in _folders_above(path))
     return paths | above, tuple(path if path.endswith("/") else path + "/" for path in paths)
+
+
+@lru_cache(maxsize=64)
+def _heads(globs: frozenset[str]) -> tuple[str, ...]:
+    """What every path begins with that one of the globs covers."""
+    return tuple([literal_head(glob) for glob in globs])
 
 
 def together(many: Iterable[Looks]) -> Looks:
@@ -182,6 +194,12 @@ class Delta(Struct, frozen=True):
             name for name, value in ((FOLDER, old.folder), (USER, old.user), (SHELL, old.shell)) if value is not None
         }
         return Delta(_consistent(names), self.paths)
+
+    def may_be_gone_behind(self, effect: Effect) -> bool:
+        """Whether an effect on both states may leave less of it than `behind` says."""
+        if HOME_FOLDER in self.names and (effect.user is not None or "HOME" in effect.variables):
+            return True
+        return any(path in effect.files or path in effect.removed or path in effect.hidden for path in self.paths)
 
 
 NO_DELTA = Delta()

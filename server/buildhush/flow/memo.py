@@ -9,7 +9,8 @@ from msgspec import Struct, field
 
 from buildhush.dockerfile.nodes import Dockerfile
 from buildhush.dockerfile.stages import StageGraph
-from buildhush.flow.blocks import Taken, Walked
+from buildhush.flow.blocks import Taken
+from buildhush.flow.course import Walked
 from buildhush.flow.facts import Facts
 from buildhush.flow.scene import ContextView, Counts
 from buildhush.flow.stage_state import StageState

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from msgspec import Struct
 
 from buildhush.dockerfile.expansion import references as word_names
 from buildhush.dockerfile.nodes import Assignment, Instruction, Onbuild, Run
 from buildhush.dockerfile.values import references
-from buildhush.flow.blocks import Steps, Taken, Walked
+from buildhush.flow.blocks import Steps, Taken
+from buildhush.flow.course import Walked
 from buildhush.flow.facts import CopiedSecret, Place, Reader, Source
 from buildhush.flow.summary import RunSummary
 from buildhush.flow.taint import Root, RootKind
@@ -26,18 +28,24 @@ class Readers(Struct, frozen=True):
     end_there: bool = False
 
 
+NO_READERS = Readers()
+T = TypeVar("T")
+
+
 def variable_readers(
     walked: Sequence[Walked], declared_in: Walked, block: int, declaration: Taken, name: str, escape: str
 ) -> Readers:
     """The readers behind a declaration, which stands in that block of that stage."""
     found: list[Readers] = []
-    for steps in _steps_behind(walked, declared_in, block, declaration):
-        if isinstance(steps, Steps):
-            found.append(steps.found((name, escape), lambda taken=steps.taken: _search(taken, name, escape)))  # type: ignore[misc]
-        else:
-            found.append(_search(steps, name, escape))
-        if found[-1].end_there:
-            break
+
+    def search(taken: Iterable[Taken]) -> Readers:
+        return _search(taken, name, escape)
+
+    for readers in _answers(walked, declared_in, block, declaration, (name, escape), search):
+        if readers is not NO_READERS:
+            found.append(readers)
+            if readers.end_there:
+                break
     return Readers(tuple(each for part in found for each in part.readers), any(part.are_shown for part in found))
 
 
@@ -46,29 +54,47 @@ def file_readers(declared_in: Walked, block: int, copied_by: Taken, copied: Copi
     destination, source = copied.destination, copied.source
     if destination is None:
         return ()
-    found: list[Reader] = []
-    for steps in _steps_behind((), declared_in, block, copied_by):
-        if isinstance(steps, Steps):
-            key = (destination, source)
-            found += steps.found(key, lambda taken=steps.taken: _search_file(taken, destination, source))  # type: ignore[misc]
-        else:
-            found += _search_file(steps, destination, source)
-    return tuple(found)
+
+    def search(taken: Iterable[Taken]) -> tuple[Reader, ...]:
+        return _search_file(taken, destination, source)
+
+    found = _answers((), declared_in, block, copied_by, (destination, source), search)
+    return tuple(reader for readers in found for reader in readers)
 
 
-def _steps_behind(
-    walked: Sequence[Walked], declared_in: Walked, block: int, declaration: Taken
-) -> Iterator[Steps | Sequence[Taken]]:
-    """What stands behind a declaration: the rest of its block, the blocks behind it, the stages that inherit."""
-    blocks = declared_in.blocks
-    first = blocks[block].steps.taken
-    yield first[next(index for index, each in enumerate(first) if each is declaration) + 1 :]
-    yield from (each.steps for each in blocks[block + 1 :])
+def _answers(
+    walked: Sequence[Walked],
+    declared_in: Walked,
+    block: int,
+    declaration: Taken,
+    question: tuple[Hashable, ...],
+    search: Callable[[Iterable[Taken]], T],
+) -> Iterator[T]:
+    """What `search` finds behind a declaration: the rest of its block, the blocks behind it, the stages that inherit.
+
+    A block keeps its answer under the question, so that it is searched once.
+    """
+    first = declared_in.blocks[block]
+    question_there = (declaration, *question)
+    answer = first.answers.get(question_there)
+    if answer is None:
+        place = next(index for index, each in enumerate(first.taken) if each is declaration)
+        answer = first.answers[question_there] = search(first.taken[place + 1 :])
+    yield answer
+    for steps in _blocks_behind(walked, declared_in, block):
+        answer = steps.answers.get(question)
+        if answer is None:
+            answer = steps.answers[question] = search(steps.taken)
+        yield answer
+
+
+def _blocks_behind(walked: Sequence[Walked], declared_in: Walked, block: int) -> Iterator[Steps]:
+    yield from declared_in.blocks[block + 1 :]
     inheriting = {declared_in.stage.index}
     for each in walked[declared_in.stage.index + 1 :]:
         if each.stage.base in inheriting:
             inheriting.add(each.stage.index)
-            yield from (block.steps for block in each.blocks)
+            yield from each.blocks
 
 
 def _search(taken: Iterable[Taken], name: str, escape: str) -> Readers:
@@ -88,7 +114,7 @@ def _search(taken: Iterable[Taken], name: str, escape: str) -> Readers:
                 readers.append(Reader(holder, places))
             if _declares_anew(holder, name):
                 return Readers(tuple(readers), shown, True)
-    return Readers(tuple(readers), shown)
+    return Readers(tuple(readers), shown) if readers else NO_READERS
 
 
 def _search_file(taken: Iterable[Taken], path: str, source: Source) -> tuple[Reader, ...]:

@@ -59,10 +59,18 @@ class Counts(Struct):
     steps_made: int = 0
 
 
+class Ended(Protocol):
+    """A stage whose end is known."""
+
+    @property
+    def final(self) -> StageState:
+        """The state in which it ends."""
+
+
 class Scene(Struct):
     """What holds for all instructions of one version.
 
-    `globals`: the ARGs before the first FROM; `final`: the states in which the stages so far end; `caches`: secret
+    `globals`: the ARGs before the first FROM; `walked`: the stages so far; `caches`: secret
     files in cache mounts so far, by the cache's id and the path in it. `sh_is_bash`: so it is in the image that the
     current stage is built on. `plain_inputs`, `input_files`: what the RUNs of one state share, for the last state.
     """
@@ -73,7 +81,7 @@ class Scene(Struct):
     context: ContextView | None
     secret_name: Callable[[str], bool | None]
     globals: Mapping[str, tuple[Assignment, Pair]] = field(default_factory=dict)
-    final: list[StageState] = field(default_factory=list)
+    walked: list[Ended] = field(default_factory=list)
     caches: dict[str, dict[str, StageFile]] = field(default_factory=dict)
     sh_is_bash: bool = False
     counts: Counts = field(default_factory=Counts)
@@ -83,7 +91,7 @@ class Scene(Struct):
     def files_of(self, name: str, stage: Stage) -> Mapping[str, StageFile]:
         """The secret files of an earlier stage, for a mount of `stage`."""
         origin = self.stages.find(name, stage.index)
-        return self.final[origin.index].files if origin is not None else {}
+        return self.walked[origin.index].final.files if origin is not None else {}
 
     def context_of(self, from_stage: str | None) -> tuple[ContextView | None, bool]:
         """The context that a COPY or a mount takes from, and whether the name may also be a stage or an image."""

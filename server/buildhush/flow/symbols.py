@@ -114,7 +114,7 @@ def matches(path: str, pattern: str) -> bool:
 
 def covered_by(path: str, pattern: str) -> bool:
     """Whether the glob names the path itself or a folder above it."""
-    if not path.startswith(_literal_head(pattern)):
+    if not path.startswith(literal_head(pattern)):
         return False
     count = pattern.count("/") + 1
     head = "/".join(path.split("/")[:count])
@@ -122,6 +122,6 @@ def covered_by(path: str, pattern: str) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _literal_head(glob: str) -> str:
+def literal_head(glob: str) -> str:
     """What every path that the glob covers begins with."""
     return glob[: min((index for index in map(glob.find, "*?[") if index >= 0), default=len(glob))]

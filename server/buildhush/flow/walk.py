@@ -6,15 +6,18 @@ state at every place: a block of instructions that looks at nothing that differs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from buildhush.dockerfile.nodes import Assignment, Command, Copy, Instruction, Onbuild, Run, Simple
 from buildhush.dockerfile.stages import BodyChange, Stage
-from buildhush.flow.blocks import BLOCK, Around, Block, Steps, Taken, Walked
+from buildhush.flow.blocks import BLOCK, Around, Steps, Taken
 from buildhush.flow.copies import copy_step, from_step
+from buildhush.flow.course import Course, Walked
 from buildhush.flow.declarations import assignment_step, config_step, simple_step
 from buildhush.flow.effects import (
     NO_DELTA,
@@ -31,7 +34,7 @@ from buildhush.flow.effects import (
 )
 from buildhush.flow.inputs import HOME_FOLDER
 from buildhush.flow.literals import literal_spots
-from buildhush.flow.memo import Memo
+from buildhush.flow.memo import Memo, same_objects
 from buildhush.flow.run_inputs import links_sh_to_bash, shell_options
 from buildhush.flow.runs import Followed, run_step
 from buildhush.flow.scene import Scene, StateView
@@ -65,7 +68,7 @@ class Walk:
         self.walked: list[Walked] = []
         self.caches_used = False
         self.changed = Around.NOTHING
-        self._deltas: list[tuple[StageState | None, Delta]] = []
+        self._deltas: list[tuple[Walked | None, Delta]] = []
 
     def run(self, change: BodyChange | None) -> None:
         """Take all steps. `change`: in what the stages differ from those before; None: look for it."""
@@ -118,15 +121,15 @@ class Walk:
         delta = self._entry_delta(stage, entry, old)
         opening = self._opening(stage, entry, old, delta)
         if old is None:
-            blocks = self._fresh(stage, body, entry)
+            course = self._fresh(stage, body, entry)
         else:
             if old.sh_is_bash != scene.sh_is_bash:
                 delta = Delta(delta.names | {SHELL}, delta.paths)
-            blocks, delta = self._again(stage, entry, old, edit, delta)
-        walked = Walked(stage, entry, opening, scene.sh_is_bash, tuple(blocks))
+            course, delta = self._again(stage, entry, old, edit, delta)
+        walked = Walked(stage, entry, opening, scene.sh_is_bash, course)
         self.walked.append(walked)
-        scene.final.append(walked.final)
-        self._deltas.append((old.final if old is not None else None, delta))
+        scene.walked.append(walked)
+        self._deltas.append((old, delta))
         if delta.paths or old is None:
             self.changed |= Around.STAGES
 
@@ -134,8 +137,8 @@ class Walk:
         if old is None or old.entry is entry:
             return NO_DELTA
         if stage.base is not None:
-            old_final, delta = self._deltas[stage.base]
-            if old_final is old.entry:
+            old_base, delta = self._deltas[stage.base]
+            if old_base is not None and old_base.final is old.entry:
                 return delta
         return between(old.entry, entry)
 
@@ -155,103 +158,95 @@ class Walk:
 
     # Blocks
 
-    def _fresh(self, stage: Stage, body: Sequence[Instruction], state: StageState) -> list[Block]:
-        blocks: list[Block] = []
+    def _fresh(self, stage: Stage, body: Sequence[Instruction], state: StageState) -> Course:
+        course = Course(state)
         for start in range(0, len(body), BLOCK):
             taken: list[Taken] = []
-            before = state
+            state = course.final
             for node in body[start : start + BLOCK]:
                 taken.append(self.take(node, stage, state, None))
                 state = taken[-1].step.effect.applied(state)
-            steps = Steps(tuple(taken))
-            state = steps.effect.applied(before)
-            blocks.append(Block(steps, before, state))
-        return blocks
+            course.add(Steps(tuple(taken)))
+        return course
 
     def _again(
         self, stage: Stage, state: StageState, old: Walked, edit: _Edit | None, delta: Delta
-    ) -> tuple[list[Block], Delta]:
+    ) -> tuple[Course, Delta]:
+        before, now = old.course, Course(state)
         first, last, offset = _region(old.blocks, edit)
-        blocks: list[Block] = []
-        for block in old.blocks[:first]:
-            block, delta = self._carried(stage, state, block, old.stage is stage, delta)
-            blocks.append(block)
-            state = block.after
+        delta = self._carried(stage, old, range(first), now, delta)
         if edit is None:
-            return blocks, delta
-        made, delta = self._edited(stage, state, old, (first, last), edit, offset, delta)
-        blocks += made
-        state = made[-1].after if made else state
-        for block in old.blocks[last:]:
-            block, delta = self._carried(stage, state, block, old.stage is stage, delta)
-            blocks.append(block)
-            state = block.after
-        return blocks, delta
-
-    def _carried(
-        self, stage: Stage, state: StageState, block: Block, is_same_stage: bool, delta: Delta
-    ) -> tuple[Block, Delta]:
-        """A block of the old version behind the new state."""
-        steps = block.steps if is_same_stage else block.steps.at(stage)
-        changed = steps.around & self.changed
-        if not delta and not changed:
-            if steps is block.steps and block.before is state:
-                return block, delta
-            return Block(steps, state, block.after), delta
-        if changed or steps.looks.concern(delta) or counts_matter(block.before, state, steps.effect, delta):
-            passage = _Passage(self, stage, state, block.before, delta)
-            for each in steps.taken:
-                passage.go_on(each)
-            delta = passage.delta
-            if any(new is not known for new, known in zip(passage.taken, steps.taken, strict=True)):
-                steps = Steps(tuple(passage.taken))
-        else:
-            delta = delta.behind(steps.effect, steps.effect)
-        after = steps.effect.applied(state)
-        delta = _as_it_is(delta, block.after, after)
-        return Block(steps, state, after if delta else block.after), delta
-
-    def _edited(
-        self,
-        stage: Stage,
-        state: StageState,
-        old: Walked,
-        region: tuple[int, int],
-        edit: _Edit,
-        offset: int,
-        delta: Delta,
-    ) -> tuple[list[Block], Delta]:
-        """The blocks in which the edit stands. `offset`: where it begins in the first of them."""
-        first, last = region
-        known = [each for block in old.blocks[first:last] for each in block.steps.taken]
+            return now, delta
+        known = [each for block in old.blocks[first:last] for each in block.taken]
         if old.stage is not stage:
             known = list(Steps(tuple(known)).at(stage).taken)
-        old_before = old.blocks[first].before if first < last else old.final
-        old_after = old.blocks[last - 1].after if first < last else old.final
-        passage = _Passage(self, stage, state, old_before, delta)
-        for each in known[:offset]:
-            passage.go_on(each)
+        passage = _Passage(self, stage, now.final, len(before.before(first).files), delta)
+        passage.go_on(known[:offset])
         passage.replace(known[offset : offset + edit.removed], edit.added)
-        for each in known[offset + edit.removed :]:
-            passage.go_on(each)
-        taken = passage.taken
-        sizes = BLOCK if len(taken) > 2 * BLOCK else max(len(taken), 1)
-        blocks: list[Block] = []
-        for start in range(0, len(taken), sizes):
-            steps = Steps(tuple(taken[start : start + sizes]))
-            is_last = start + sizes >= len(taken)
-            if is_last and not passage.delta:
-                blocks.append(Block(steps, state, old_after))
-                break
-            after = steps.effect.applied(state)
-            blocks.append(Block(steps, state, after))
-            state = after
+        passage.go_on(known[offset + edit.removed :])
+        for piece in _pieces(passage.taken, offset, len(edit.added)):
+            now.add(Steps(tuple(piece)))
         delta = passage.delta
-        if delta and blocks:
-            delta = _as_it_is(delta, old_after, state)
-            if not delta:
-                blocks[-1] = Block(blocks[-1].steps, blocks[-1].before, old_after)
-        return blocks, delta
+        if delta:
+            delta = _as_it_is(delta, before.before(last), now.final)
+        if not delta:
+            now.is_behind(before.before(last))
+        return now, self._carried(stage, old, range(last, len(old.blocks)), now, delta)
+
+    def _carried(self, stage: Stage, old: Walked, region: range, now: Course, delta: Delta) -> Delta:
+        """Past blocks of the old version, behind those that the course has; how the states differ behind them."""
+        before = old.course
+        for index in region:
+            if old.stage is not stage:
+                delta = self._past(stage, before, index, before.blocks[index].at(stage), now, delta)
+            elif not delta and not self.changed:
+                now.add_from(before, index, region.stop)
+                break
+            elif index == region.start and self._leaves_rest_alone(before, region, now, delta):
+                now.add_from(before, index, region.stop, with_states=False)
+                effect = before.rest(index).effect
+                return delta.behind(effect, effect)
+            else:
+                delta = self._past(stage, before, index, before.blocks[index], now, delta)
+        return delta
+
+    def _leaves_rest_alone(self, before: Course, region: range, now: Course, delta: Delta) -> bool:
+        """Whether no block up to the end looks at what differs, so that they are passed all at once."""
+        if region.stop < len(before.blocks):
+            return False
+        rest = before.rest(region.start)
+        if rest.around & self.changed or rest.looks.concern(delta) or delta.may_be_gone_behind(rest.effect):
+            return False
+        if not delta.paths or not rest.effect.makes:
+            return True
+        files = max(len(before.before(region.start).files), len(now.final.files))
+        return files + len(rest.effect.files) + rest.effect.makes < MAX_FOLLOWED
+
+    def _past(self, stage: Stage, before: Course, index: int, block: Steps, now: Course, delta: Delta) -> Delta:
+        """Past one block of the old version."""
+        changed = block.around & self.changed
+        if not delta and not changed:
+            now.add(block, before.known_behind(index))
+            return delta
+        if (
+            changed
+            or block.looks.concern(delta)
+            or (block.effect.makes and counts_matter(before.before(index), now.final, block.effect, delta))
+        ):
+            passage = _Passage(self, stage, now.final, len(before.before(index).files), delta)
+            passage.go_on(block.taken)
+            delta = passage.delta
+            now.add(block if same_objects(passage.taken, block.taken) else Steps(tuple(passage.taken)))
+            may_be_gone = True
+        else:
+            delta = delta.behind(block.effect, block.effect)
+            now.add(block)
+            may_be_gone = delta.may_be_gone_behind(block.effect)
+        if delta and may_be_gone:
+            delta = _as_it_is(delta, before.before(index + 1), now.final)
+        if not delta:
+            now.is_behind(before.before(index + 1))
+        return delta
 
     # Steps
 
@@ -304,20 +299,31 @@ class Walk:
 class _Passage:
     """Goes through neighbouring instructions from one state, next to the old state that differs from it by `delta`.
 
-    The state itself is worked out only where an instruction needs it.
+    The state itself is worked out only where an instruction needs it. `old_files`: how many secret files the old one
+    holds.
     """
 
-    def __init__(self, walk: Walk, stage: Stage, state: StageState, old: StageState, delta: Delta) -> None:
+    def __init__(self, walk: Walk, stage: Stage, state: StageState, old_files: int, delta: Delta) -> None:
         self.delta = delta
         self.taken: list[Taken] = []
         self._walk = walk
         self._stage = stage
         self._state = state
         self._waiting: list[Effect] = []
-        self._most_files = max(len(old.files), len(state.files))
+        self._most_files = max(old_files, len(state.files))
 
-    def go_on(self, known: Taken) -> None:
-        """Past an instruction of the old version."""
+    def go_on(self, known: Sequence[Taken]) -> None:
+        """Past instructions of the old version."""
+        if self.delta or self._walk.changed:
+            for each in known:
+                self._go_past(each)
+            return
+        self.taken += known
+        effects = [effect for each in known if (effect := each.step.effect) is not NO_EFFECT]
+        self._waiting += effects
+        self._most_files += sum([len(effect.files) for effect in effects])
+
+    def _go_past(self, known: Taken) -> None:
         effect = known.step.effect
         if self._holds(known):
             self.taken.append(known)
@@ -392,25 +398,34 @@ class _Ancestry:
         return old, _Edit(head, len(before) - head - tail, body[head : len(body) - tail])
 
 
-def _region(blocks: Sequence[Block], edit: _Edit | None) -> tuple[int, int, int]:
+def _region(blocks: Sequence[Steps], edit: _Edit | None) -> tuple[int, int, int]:
     """The blocks `first` to `last` (exclusive) in which an edit stands, and where it begins in the first of them."""
     if edit is None:
         return len(blocks), len(blocks), 0
     if not blocks:
         return 0, 0, 0
-    sizes = [len(block.steps.taken) for block in blocks]
-    first, position = 0, 0
-    while first < len(blocks) - 1 and edit.start >= position + sizes[first]:
-        position += sizes[first]
-        first += 1
-    last = first + 1
-    end = position + sizes[first]
-    while end < edit.start + edit.removed:
-        end += sizes[last]
+    ends = list(accumulate([len(block.taken) for block in blocks]))
+    first = min(bisect_right(ends, edit.start), len(blocks) - 1)
+    last = max(bisect_left(ends, edit.start + edit.removed), first) + 1
+    # Small blocks that edits have left behind are taken in.
+    if first and len(blocks[first - 1].taken) < SMALL:
+        first -= 1
+    if last < len(blocks) and len(blocks[last].taken) < SMALL:
         last += 1
-    if end - position - edit.removed + len(edit.added) < SMALL and last < len(blocks):
-        last += 1
-    return first, last, edit.start - position
+    return first, last, edit.start - (ends[first - 1] if first else 0)
+
+
+def _pieces(taken: Sequence[Taken], start: int, count: int) -> Iterator[Sequence[Taken]]:
+    """Steps cut into blocks, so that `count` of them from `start` on, which were edited, are in a small one.
+
+    Where something was typed, more will be; then all others are taken over as they are.
+    """
+    end = start + count
+    low = start if start >= SMALL and count else 0
+    high = end if len(taken) - end >= SMALL and count else len(taken)
+    for piece in (taken[:low], taken[low:high], taken[high:]):
+        size = BLOCK if len(piece) > 2 * BLOCK else max(len(piece), 1)
+        yield from (piece[index : index + size] for index in range(0, len(piece), size))
 
 
 def _as_it_is(delta: Delta, old: StageState, new: StageState) -> Delta:
