@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from buildhush.config import Settings
 from buildhush.dockerfile.nodes import Dockerfile
-from buildhush.flow.facts import Facts, Sink
+from buildhush.flow.facts import Facts, Hop, Sink
 from buildhush.flow.memo import same_objects
 from buildhush.knowledge.values import hushed
 from buildhush.rules.api import Finding, Rule, Severity
@@ -41,16 +41,14 @@ class Report(Struct, frozen=True, eq=False):
     tree: Dockerfile
 
     @property
+    def hops(self) -> tuple[Hop, ...]:
+        """The hops of the finding whose instructions are in this version."""
+        return tuple([hop for hop in self.finding.trail if self.tree.holds(hop.place.node)])
+
+    @property
     def trail(self) -> tuple[TrailStep, ...]:
-        """The hops of the finding, where they stand in this version."""
-        steps: list[TrailStep] = []
-        for hop in self.finding.trail:
-            try:
-                where = self.tree.absolute(hop.place.node, hop.place.span)
-            except KeyError:  # This tree does not have the instruction.
-                continue
-            steps.append(TrailStep(where, hop.message))
-        return tuple(steps)
+        """The hops, where they stand in this version."""
+        return tuple([TrailStep(self.tree.absolute(hop.place.node, hop.place.span), hop.message) for hop in self.hops])
 
 
 class Found(Struct, frozen=True, eq=False):

@@ -7,14 +7,14 @@ version alone, so that what they say is written once, and where they stand as lo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from buildhush.engine import Analysis, DocumentProblem, Report
+from buildhush.flow.facts import Place
 from buildhush.lsp.client import Client
 from buildhush.lsp.protocol import invalid_params
 from buildhush.rules.api import Finding, Severity
@@ -83,7 +83,8 @@ def report_named(analysis: Analysis, fingerprint: str) -> Report | None:
 def report_diagnostic(server: BuildhushServer, document: Document, report: Report, fingerprint: str) -> dict[str, Any]:
     """The diagnostic of one report as plain JSON, exactly as it is published."""
     words = _words(server.client, report, fingerprint)
-    item: dict[str, Any] = json.loads(_placed(server.positions(document), document, report, words).of(document.version))
+    ranges = _ranges(server.positions(document), report, {})
+    item: dict[str, Any] = json.loads(_Written(document, report, words, ranges).of(document.version))
     return item
 
 
@@ -96,22 +97,19 @@ def _items(server: BuildhushServer, document: Document) -> str:
 
 
 def _all_items(server: BuildhushServer, document: Document, analysis: Analysis) -> Iterator[str]:
-    known: dict[int, _Said] = document.notes.get(_NOTE, {})
+    known: dict[Hashable, _Said] = document.notes.get(_NOTE, {})
     # Only what is said now is kept for the next time.
-    said: dict[int, _Said] = {}
+    said: dict[Hashable, _Said] = {}
     document.notes[_NOTE] = said
     stands_up_to = document.take_first_moved()
     positions = server.positions(document)
     for report, nth in _counted(analysis):
-        finding = report.finding
-        before = known.get(id(finding))
-        if before is None or before.nth != nth or before.severity is not report.severity:
-            words = _words(server.client, report, _fingerprint(report, nth))
-            before = _Said(finding, nth, report.severity, words, _placed(positions, document, report, words))
-        elif before.placed.last_line >= stands_up_to:
-            before = replace(before, placed=_placed(positions, document, report, before.words))
-        said[id(finding)] = before
-        yield before.placed.of(document.version)
+        key = (report.rule.id, report.finding.message, nth)
+        here = known.get(key)
+        if here is None or not here.is_said_of(report, stands_up_to):
+            here = _said(server.client, document, positions, report, nth, here, stands_up_to)
+        said[key] = here
+        yield here.written.of(document.version)
     for problem in analysis.problems:
         yield _problem_item(positions, problem)
 
@@ -120,7 +118,7 @@ _NOTE = "diagnostics"
 
 
 class _Words(Struct, frozen=True):
-    """What one report says, as JSON text."""
+    """What one report says, as JSON text; `related`: what its hops say."""
 
     beginning: str
     fingerprint: str
@@ -128,33 +126,91 @@ class _Words(Struct, frozen=True):
     related: tuple[str, ...]
 
 
-class _Placed(Struct, frozen=True):
-    """One diagnostic as JSON text, in front of the document's version and behind it.
+class _Range(Struct, frozen=True):
+    """Where a place stands, as JSON text, and its last line."""
 
-    `last_line`: of all lines that it names.
-    """
-
-    front: str
-    back: str
+    text: str
     last_line: int
 
+
+class _Written:
+    """A diagnostic as JSON text, in front of the document's version and behind it."""
+
+    __slots__ = ("_back", "_front")
+
+    def __init__(self, document: Document, report: Report, words: _Words, ranges: Mapping[Place, _Range]) -> None:
+        self._front = f'{{"range":{ranges[report.finding.place].text}{words.beginning}'
+        related = ""
+        if words.related:
+            uri = json.dumps(document.uri)
+            steps = [
+                f'{{"location":{{"uri":{uri},"range":{ranges[hop.place].text}}},"message":{message}}}'
+                for hop, message in zip(report.hops, words.related, strict=True)
+            ]
+            related = f',"relatedInformation":[{",".join(steps)}]'
+        self._back = f',"fingerprint":"{words.fingerprint}"}}{words.end}{related}}}'
+
     def of(self, version: int | None) -> str:
-        """The diagnostic of that version."""
-        return f"{self.front}{'null' if version is None else version}{self.back}"
+        """The diagnostic of that version of the document."""
+        return f"{self._front}{'null' if version is None else version}{self._back}"
 
 
 class _Said(Struct, frozen=True, eq=False):
-    """How a finding, the `nth` of those that say the same, was sent.
+    """How a report was sent.
 
-    As long as it is the same object, all instructions that it names are, each of whole lines: where no line was added
-    or taken away in front of them, they stand where they stood.
+    As long as a finding is the same object, all instructions that it names are, each of whole lines: where no line was
+    added or taken away in front of them, they stand where they stood. `ranges`: of the finding and of its hops.
     """
 
     finding: Finding
-    nth: int
     severity: Severity
+    wording: tuple[bool, list[str]]
     words: _Words
-    placed: _Placed
+    ranges: Mapping[Place, _Range]
+    last_line: int
+    written: _Written
+
+    def is_said_of(self, report: Report, stands_up_to: int) -> bool:
+        """Whether a report is sent in the same way, when all lines in front of one stand where they stood."""
+        same = self.finding is report.finding and self.severity is report.severity
+        return same and self.last_line < stands_up_to
+
+
+def _said(
+    client: Client,
+    document: Document,
+    positions: Positions,
+    report: Report,
+    nth: int,
+    before: _Said | None,
+    stands_up_to: int,
+) -> _Said:
+    """`before`: how one with the same message was sent, of which some may have stayed."""
+    known: Mapping[Place, _Range] = {}
+    words = None
+    if before is not None:
+        known = {place: where for place, where in before.ranges.items() if where.last_line < stands_up_to}
+        if before.severity is report.severity and before.wording == _wording(report):
+            words = before.words
+    if words is None:
+        words = _words(client, report, _fingerprint(report, nth))
+    ranges = _ranges(positions, report, known)
+    last_line = max([where.last_line for where in ranges.values()])
+    written = _Written(document, report, words, ranges)
+    return _Said(report.finding, report.severity, _wording(report), words, ranges, last_line, written)
+
+
+def _wording(report: Report) -> tuple[bool, list[str]]:
+    """What else than its rule, its message and its severity the words of a report come from."""
+    return report.finding.unnecessary, [hop.message for hop in report.hops]
+
+
+def _ranges(positions: Positions, report: Report, known: Mapping[Place, _Range]) -> dict[Place, _Range]:
+    """The ranges of a report's places; those that are known are taken over."""
+    places = [report.finding.place, *[hop.place for hop in report.hops]]
+    return {
+        place: known.get(place) or _range(positions, report.tree.absolute(place.node, place.span)) for place in places
+    }
 
 
 def _counted(analysis: Analysis) -> Iterator[tuple[Report, int]]:
@@ -181,39 +237,23 @@ def _words(client: Client, report: Report, fingerprint: str) -> _Words:
     end = f',"codeDescription":{{"href":"{DOCUMENTATION}"}}' if client.code_description else ""
     if finding.unnecessary and UNNECESSARY in client.diagnostic_tags:
         end += f',"tags":[{UNNECESSARY}]'
-    related = tuple(json.dumps(step.message) for step in report.trail) if client.related_information else ()
+    related = tuple([json.dumps(hop.message) for hop in report.hops]) if client.related_information else ()
     return _Words(beginning, fingerprint, end, related)
-
-
-def _placed(positions: Positions, document: Document, report: Report, words: _Words) -> _Placed:
-    where, last_line = _range(positions, report.span)
-    related = []
-    if words.related:
-        uri = json.dumps(document.uri)
-        for step, message in zip(report.trail, words.related, strict=True):
-            there, line = _range(positions, step.span)
-            related.append(f'{{"location":{{"uri":{uri},"range":{there}}},"message":{message}}}')
-            last_line = max(last_line, line)
-    back = f',"fingerprint":"{words.fingerprint}"}}{words.end}'
-    if related:
-        back += f',"relatedInformation":[{",".join(related)}]'
-    return _Placed(f'{{"range":{where}{words.beginning}', back + "}", last_line)
 
 
 def _problem_item(positions: Positions, problem: DocumentProblem) -> str:
     return (
-        f'{{"range":{_range(positions, problem.span)[0]},"severity":{_problem_severity(problem)},'
+        f'{{"range":{_range(positions, problem.span).text},"severity":{_problem_severity(problem)},'
         f'"code":{json.dumps(problem.code)},"source":"{SOURCE}","message":{json.dumps(problem.message)}}}'
     )
 
 
-def _range(positions: Positions, span: Span) -> tuple[str, int]:
-    """The range of a span as the protocol spells it, and its last line."""
+def _range(positions: Positions, span: Span) -> _Range:
     line, character, end_line, end_character = positions.numbers_from_span(span)
     text = (
         f'{{"start":{{"line":{line},"character":{character}}},"end":{{"line":{end_line},"character":{end_character}}}}}'
     )
-    return text, end_line
+    return _Range(text, end_line)
 
 
 def _problem_severity(problem: DocumentProblem) -> int:
