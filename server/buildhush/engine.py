@@ -18,6 +18,7 @@ from buildhush.dockerfile.nodes import Change, Dockerfile, Instruction, Node
 from buildhush.dockerfile.parser import directive_problems, parse
 from buildhush.flow.assemble import gather
 from buildhush.flow.facts import Facts, Hop, SourceKind
+from buildhush.flow.last import of_last
 from buildhush.flow.memo import Memo
 from buildhush.flow.scene import ContextView as Context
 from buildhush.knowledge.catalogue import load_commands
@@ -254,19 +255,10 @@ def _faulty(nodes: Iterable[Node]) -> tuple[Instruction, ...]:
     return tuple(node for node in nodes if isinstance(node, Instruction) and node.problems)
 
 
+@of_last
 def _commands(settings: Settings) -> Mapping[str, CommandKnowledge]:
     known = load_commands()
-    if not settings.commands:
-        return known
-    cached = _MERGED.get(id(settings))
-    if cached is None or cached[0] is not settings:
-        _MERGED.clear()
-        cached = (settings, {**known, **settings.commands})
-        _MERGED[id(settings)] = cached
-    return cached[1]
-
-
-_MERGED: dict[int, tuple[Settings, Mapping[str, CommandKnowledge]]] = {}
+    return {**known, **settings.commands} if settings.commands else known
 
 
 class _NameJudge:

@@ -15,6 +15,7 @@ from tests.support import FixedContext
 
 from buildhush import reports
 from buildhush.engine import Analysis, Report, analyze, fixes
+from buildhush.flow import plain_commands, runs
 from buildhush.flow.blocks import Steps
 from buildhush.flow.effects import Effect, Looks
 from buildhush.flow.scene import Counts
@@ -287,6 +288,19 @@ def test_a_long_run_is_read_once_and_its_neighbours_not_at_all() -> None:
     before = opened(LONG_RUN)
     cost = cost_of(before, typed(before, "step50 ", "step50x "))
     assert (cost.instructions, cost.scripts, cost.summaries) == (1, 1, 1)
+
+
+def test_an_edit_of_a_long_run_of_plain_words_reads_the_command_that_it_stands_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = opened(LONG_RUN)
+    start = LONG_RUN.index("/src/50 ") + len("/src/50")
+    read: list[str] = []
+    words_of = plain_commands._words_of
+    monkeypatch.setattr(plain_commands, "_words_of", lambda piece: read.append(piece) or words_of(piece))
+    monkeypatch.setattr(runs, "summarise", lambda *_: pytest.fail("the interpreter was asked"))
+    analyze(LONG_RUN[:start] + "x" + LONG_RUN[start:], previous=before)
+    assert [piece.strip() for piece in read] == ["cp -r /src/50x /opt/50"]
 
 
 def test_trying_a_fix_with_edits_far_apart_costs_the_instructions_that_it_edits(

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from buildhush.flow import control, redirects
 from buildhush.flow.expansion import ANY_VARIABLE, Expander, Operand
 from buildhush.flow.inputs import InputFile, RunInputs, Storage
+from buildhush.flow.last import of_last
 from buildhush.flow.machine import (
     LOG,
     Capture,
@@ -455,19 +456,10 @@ def _leave_subshell(before: State, after: State | None) -> State | None:
     return result
 
 
+@of_last
 def _entries(files: tuple[InputFile, ...]) -> Mapping[str, FileEntry]:
-    """The entries of a RUN's input files, remembered for the last tuple of them: many RUNs share one."""
-    if not files:
-        return {}
-    known = _LAST_ENTRIES.get(id(files))
-    if known is None or known[0] is not files:
-        _LAST_ENTRIES.clear()
-        known = (files, {file.path: FileEntry(frozenset([Taint(file.root)]), None) for file in files})
-        _LAST_ENTRIES[id(files)] = known
-    return known[1]
-
-
-_LAST_ENTRIES: dict[int, tuple[tuple[InputFile, ...], Mapping[str, FileEntry]]] = {}
+    """The entries of a RUN's input files, which many RUNs share."""
+    return {file.path: FileEntry(frozenset([Taint(file.root)]), None) for file in files}
 
 
 def _has_substitution(node: ir.Simple) -> bool:

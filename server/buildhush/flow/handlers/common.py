@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from msgspec.structs import replace
 
 from buildhush.flow.arguments import Arguments
 from buildhush.flow.expansion import ANY_VARIABLE, Operand, is_harmless
-from buildhush.flow.inputs import FOLDER, HOME_FOLDER
+from buildhush.flow.inputs import FOLDER, HOME_FOLDER, MountedPath, Storage
 from buildhush.flow.interpreter import Call, Interpreter
 from buildhush.flow.machine import Context, Outcome, placed
 from buildhush.flow.redirects import LOG_PATHS
 from buildhush.flow.state import State, WriteRecord
 from buildhush.flow.taint import CLEAN, Taints, Value, union
 
-_KNOWN_FOLDERS = frozenset(
+KNOWN_FOLDERS = frozenset(
     [
         "/",
         "/bin",
@@ -179,20 +180,31 @@ def call_operands(machine: Interpreter, words: list[Operand], call: Call, state:
     return machine.call(inner, state, replace(context, depth=context.depth + 1))
 
 
+def names_a_folder(text: str) -> bool:
+    """Whether a path is a folder's by how it is written."""
+    return text.endswith(("/", "/.", "/..")) or text in (".", "..", "~")
+
+
+def is_mounted_folder(mounts: Iterable[MountedPath], path: str) -> bool:
+    """Whether something is mounted below the path, or a folder at it."""
+    prefix = path + "/"
+    return any(
+        mount.path.startswith(prefix) or (mount.path == path and mount.storage in (Storage.CACHE, Storage.MEMORY))
+        for mount in mounts
+    )
+
+
 def is_folder(machine: Interpreter, text: str, state: State) -> bool:
-    if text.endswith(("/", "/.", "/..")) or text in (".", "..", "~"):
+    if names_a_folder(text):
         return True
     path = machine.files.path(text, state)
-    if path in _KNOWN_FOLDERS or folder_key(path) in state.variables:
+    if path in KNOWN_FOLDERS or folder_key(path) in state.variables:
         return True
     machine.evidence.variables_asked |= {FOLDER, HOME_FOLDER}
     if path in (state.folder, machine.inputs.home, machine.inputs.folder):
         return True
     prefix = path + "/"
-    return any(known.startswith(prefix) for known in state.files) or any(
-        mount.path.startswith(prefix) or (mount.path == path and mount.storage.value in ("cache", "memory"))
-        for mount in machine.inputs.mounts
-    )
+    return any(known.startswith(prefix) for known in state.files) or is_mounted_folder(machine.inputs.mounts, path)
 
 
 def folder_key(path: str) -> str:
