@@ -219,10 +219,10 @@ def test_any_characters_are_read(text: str) -> None:
 
 @given(
     st.sampled_from(("ENV", "ARG", "RUN", "COPY", "FROM", "WORKDIR")),
-    st.text("AB=_1:./-$\"'\\` \t#[,]", max_size=12),
+    st.text("AB=_1:./-$\"'\\` \t#[,]", max_size=12) | st.text("A/ \\\n\t#<-[\r", max_size=12),
     st.sampled_from(("", "\n", "\r\n", " \n")),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_usual_instructions_are_read_like_unusual_ones(keyword: str, rest: str, end: str) -> None:
     """What is read by one match because it is written as usual says the same in lower case, which is not usual."""
     usual, unusual = (parse(f"{word} {rest}{end}") for word in (keyword, keyword.lower()))

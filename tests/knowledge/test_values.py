@@ -389,5 +389,14 @@ def test_any_text_gets_a_verdict(text: str) -> None:
 )
 def test_a_text_with_a_hint_is_looked_at(hint: str) -> None:
     """The cheap question that nearly every text is asked must not answer for a form that is searched for."""
-    assert literals._may_hold_one(f"x{hint}x")
+    assert literals._may_hold_one(f"x{hint}{'x' * literals.SHORTEST_TOKEN}")
     assert not literals._may_hold_one("apt update")
+
+
+@pytest.mark.parametrize("known", literals._FORMATS, ids=lambda known: known.hints[0])
+@settings(max_examples=5, deadline=None)
+@given(data=st.data())
+def test_every_token_is_long_enough_to_be_looked_at(known: literals._Format, data: st.DataObject) -> None:
+    token = data.draw(st.from_regex(known.pattern, fullmatch=True))
+    assert len(token) >= literals.SHORTEST_TOKEN
+    assert literals._may_hold_one(token)

@@ -110,6 +110,8 @@ _JSON_STRING = re.compile(r'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}
 _KEYWORD = re.compile(r"[A-Z]{1,20}")
 # Most instructions: a keyword, one space, and what is no flag and no continuation.
 _USUAL_HEAD = re.compile(r"[A-Z]+ (?=[!-,.-\[\]-_a-~])")
+# Most RUNs: no flag, no JSON array.
+_USUAL_RUN = re.compile(r"RUN (?=[A-Za-z0-9_./])")
 # Most assignments: one pair without quotes and escapes on a line of its own.
 _USUAL_ASSIGNMENT = re.compile(r"(ENV|ARG) ([A-Za-z_][A-Za-z0-9_]*)=([A-Za-z0-9_./:@%+,${}-]+)(?:\n|\Z)")
 
@@ -182,8 +184,29 @@ def _usual_assignment(match: re.Match[str]) -> Assignment:
     )
 
 
+def _usual_run(line: LogicalLine, text: str) -> Run:
+    """What `_read_instruction` makes of a RUN in shell form without flags and here-documents."""
+    begin, end = len("RUN "), len(line.text.rstrip(SPACE))
+    script = line.mapped(begin, end)
+    return Run(
+        text=text,
+        keyword="RUN",
+        keyword_span=line.span(0, begin - 1),
+        arguments=script,
+        arguments_span=line.span(begin, end),
+        end=len(text.rstrip()),
+        mounts=(),
+        exec_form=None,
+        script=script,
+        script_is_heredoc=False,
+        interpreter=None,
+    )
+
+
 def _read_instruction(text: str, start: int, escape: str) -> Instruction:
     line = read_logical_line(text, start, escape)
+    if line.blank is None and _USUAL_RUN.match(line.text) and "<<" not in line.text:
+        return _usual_run(line, text[start : line.end])
     problems: list[Problem] = []
     if line.blank is not None:
         problems.append(

@@ -136,6 +136,8 @@ _FORMATS = (
 _HINTS = tuple(dict.fromkeys(hint for known in _FORMATS for hint in known.hints))
 _SHORTEST = len("s://u:p@")
 """The shortest text that can hold any of the forms below; every other form is longer than a URL's user and password."""
+SHORTEST_TOKEN = 15
+"""The shortest token of a known format has so many characters."""
 
 
 def _known_tokens(text: str) -> Iterator[LiteralFinding]:
@@ -426,14 +428,18 @@ _UNDERSCORED = tuple(hint for hint in _HINTS if "_" in hint)
 _CAPITAL = tuple(hint for hint in (*_HINTS, "PRIVATE KEY") if "_" not in hint and hint != hint.lower())
 _SMALL = (
     "gl",
-    *(hint for hint in (*_HINTS, "://") if not hint.startswith("gl") and "_" not in hint and hint == hint.lower()),
+    *(hint for hint in _HINTS if not hint.startswith("gl") and "_" not in hint and hint == hint.lower()),
 )
 
 
 def _may_hold_one(text: str) -> bool:
     """False only where none of the forms is in the text; nearly every text ends here."""
     lowered = text.lower()
-    if any(map(lowered.__contains__, _LOWERED)) or any(map(text.__contains__, _SMALL)):
+    if "://" in text or any(map(lowered.__contains__, _LOWERED)):
+        return True
+    if len(text) < SHORTEST_TOKEN:
+        return False
+    if any(map(text.__contains__, _SMALL)):
         return True
     if "_" in text and any(map(text.__contains__, _UNDERSCORED)):
         return True
