@@ -389,14 +389,14 @@ def test_a_file_that_is_too_large_counts_as_not_checked(run: Run, folder: Path) 
 def test_a_rule_that_fails_is_said_so(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from msgspec.structs import replace
 
-    from buildhush import engine
+    from buildhush import reports
     from buildhush.rules.registry import all_rules
 
     def fails(facts: object) -> object:
         raise RuntimeError
 
     broken = {id: replace(rule, check=fails) for id, rule in all_rules().items() if id == "secret-in-arg"}
-    monkeypatch.setattr(engine, "all_rules", lambda: {**all_rules(), **broken})
+    monkeypatch.setattr(reports, "all_rules", lambda: {**all_rules(), **broken})
     (folder / "Dockerfile").write_text(LEAKS["argument"])
     outcome = run("check")
     assert "note: Dockerfile:1:1: rule `secret-in-arg` failed on this file (internal error)" in outcome.out
