@@ -290,6 +290,21 @@ def test_a_long_run_is_read_once_and_its_neighbours_not_at_all() -> None:
     assert (cost.instructions, cost.scripts, cost.summaries) == (1, 1, 1)
 
 
+def test_opening_the_long_file_interprets_the_five_scripts_that_expand_a_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    interpreted: list[str] = []
+    read: list[str] = []
+    summarise, words_of = runs.summarise, plain_commands._words_of
+    monkeypatch.setattr(runs, "summarise", lambda run, *rest: interpreted.append(run.text) or summarise(run, *rest))
+    monkeypatch.setattr(plain_commands, "_words_of", lambda piece: read.append(piece) or words_of(piece))
+    analyze(LONG)
+    assert all("$NPM_TOKEN" in text for text in interpreted)
+    assert len(interpreted) == 5
+    # Two of a RUN's four commands, what it installs and where it writes, are its own.
+    assert len(read) <= 2 * STEPS
+
+
 def test_an_edit_of_a_long_run_of_plain_words_reads_the_command_that_it_stands_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

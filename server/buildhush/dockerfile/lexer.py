@@ -85,7 +85,7 @@ class LogicalLine(Struct, frozen=True):
             return MappedText(text, (0,), (self.source_starts[0] + start,))
         first = bisect_right(self.joined_starts, start) - 1
         last = bisect_right(self.joined_starts, end - 1) if end > start else first + 1
-        joined = (0, *(each - start for each in self.joined_starts[first + 1 : last]))
+        joined = (0, *[each - start for each in self.joined_starts[first + 1 : last]])
         source = (
             self.source_starts[first] + start - self.joined_starts[first],
             *self.source_starts[first + 1 : last],

@@ -183,8 +183,8 @@ class _Script:
             False,
             True,
             frozenset(self._asked),
-            tuple(paths),
-            tuple(globs),
+            frozenset(paths),
+            frozenset(globs),
         )
 
 

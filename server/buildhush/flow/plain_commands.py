@@ -203,12 +203,19 @@ def plain_commands(commands: Mapping[str, CommandKnowledge]) -> PlainCommands:
 def _words_of(piece: str) -> tuple[list[str], list[str]]:
     """The words of a command, none when unsure, and the targets of its redirections."""
     is_quoted = "'" in piece or '"' in piece
-    if not is_quoted and ">" not in piece and "&" not in piece:
-        return piece.split(), []
+    if is_quoted:
+        tokens = _TOKEN.findall(piece)
+    else:
+        tokens = piece.split()
+        if ">" not in piece and "&" not in piece:
+            return tokens, []
+        tokens = [
+            token for word in tokens for token in (_TOKEN.findall(word) if ">" in word or "&" in word else (word,))
+        ]
     words: list[str] = []
     targets: list[str] = []
     operator = ""
-    for token in _TOKEN.findall(piece):
+    for token in tokens:
         text = token
         if is_quoted and ("'" in token or '"' in token):
             text = QUOTED.sub(_unquoted, token)

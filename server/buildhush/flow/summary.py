@@ -115,8 +115,8 @@ class RunSummary(Struct, frozen=True, gc=False):
     truncated: bool
     ends: bool
     variables_asked: frozenset[str] = frozenset()
-    paths_asked: tuple[str, ...] = ()
-    globs_asked: tuple[str, ...] = ()
+    paths_asked: frozenset[str] = frozenset()
+    globs_asked: frozenset[str] = frozenset()
 
     @property
     def is_quiet(self) -> bool:
@@ -233,10 +233,8 @@ def _collect(machine: Interpreter, final: State | None) -> RunSummary:
         for span, nested in places
         if not name.startswith("__bh")
     ]
-    paths: list[str] = []
-    globs: list[str] = []
-    for path in evidence.paths_asked:
-        (globs if "*" in path or "?" in path or "[" in path else paths).append(path)
+    paths = frozenset(evidence.paths_asked)
+    globs = frozenset([path for path in paths if "*" in path or "?" in path or "[" in path])
     logs = list(evidence.logs.values())
     if len(logs) > 1:
         logs.sort(key=lambda record: (record.span, record.how))
@@ -253,8 +251,8 @@ def _collect(machine: Interpreter, final: State | None) -> RunSummary:
         evidence.truncated,
         final is not None,
         frozenset(evidence.variables_asked),
-        tuple(paths),
-        tuple(globs),
+        paths - globs,
+        globs,
     )
 
 

@@ -456,11 +456,12 @@ def _around(node: Instruction) -> int:
 def _looks(node: Instruction, view: StateView, followed: Followed | None) -> Looks:
     if isinstance(node, Onbuild):
         return _WHOLE_STATE
-    names = frozenset(view.names)
     if not isinstance(node, Run) or followed is None:
-        return Looks(names) if names else _NOTHING
+        return Looks(frozenset(view.names)) if view.names else _NOTHING
     summary = followed.summary
-    paths = frozenset(summary.paths_asked)
+    names, paths = summary.variables_asked | {SHELL}, summary.paths_asked
+    if view.names:
+        names |= view.names
     if node.mounts:
         paths |= {mount.path for mount in followed.inputs.mounts}
-    return Looks(names | summary.variables_asked | {SHELL}, paths, frozenset(summary.globs_asked))
+    return Looks(names, paths, summary.globs_asked)
