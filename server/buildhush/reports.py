@@ -52,11 +52,11 @@ class Report(Struct, frozen=True, eq=False):
 
 
 class Found(Struct, frozen=True, eq=False):
-    """What a rule found, and in which facts. `raw`: the findings as the rule says them, maybe with a credential."""
+    """What a rule found, and in which facts. `of_each`: what it found in each of them, by the fact's identity."""
 
     facts: tuple[tuple[object, ...], ...]
-    raw: tuple[Finding, ...]
     findings: tuple[Finding, ...]
+    of_each: Mapping[int, tuple[Finding, ...]]
 
 
 def reports_of(
@@ -84,23 +84,27 @@ def reports_of(
 
 
 def _found(rule: Rule, facts: Facts, read: tuple[tuple[object, ...], ...], before: Found | None) -> Found:
-    """What the rule finds; each finding that was there before is the same object, by which others know that it is."""
+    """What the rule finds. What follows from facts that were there before are the same objects as before."""
     if before is not None and same_objects(read, before.facts):
         return before
-    raw = tuple(rule.check(facts))
-    if before is None:
-        return Found(read, raw, tuple([_hushed(finding) for finding in raw]))
-    known = {_name(said): (said, finding) for said, finding in zip(before.raw, before.findings, strict=True)}
-    findings = []
-    for said in raw:
-        old, finding = known.get(_name(said), (None, None))
-        findings.append(finding if finding is not None and old == said else _hushed(said))
-    return Found(read, raw, tuple(findings))
+    if not rule.one_by_one:
+        return Found(read, _asked(rule, facts), {})
+    known = before.of_each if before is not None else {}
+    none = replace(facts, **dict.fromkeys(rule.reads, ()))
+    of_each: dict[int, tuple[Finding, ...]] = {}
+    findings: list[Finding] = []
+    for kind, of_kind in zip(rule.reads, read, strict=True):
+        for fact in of_kind:
+            answer = known.get(id(fact))
+            if answer is None:
+                answer = _asked(rule, replace(none, **{kind: (fact,)}))
+            of_each[id(fact)] = answer
+            findings += answer
+    return Found(read, tuple(findings), of_each)
 
 
-def _name(finding: Finding) -> tuple[object, ...]:
-    """Two findings of a rule that are the same have the same one."""
-    return id(finding.place.node), finding.place.span, finding.message
+def _asked(rule: Rule, facts: Facts) -> tuple[Finding, ...]:
+    return tuple([_hushed(finding) for finding in rule.check(facts)])
 
 
 def _hushed(finding: Finding) -> Finding:

@@ -83,6 +83,23 @@ def test_a_rule_reads_what_it_says(rule: Rule) -> None:
         assert list(rule.check(nothing)) == []
 
 
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.one_by_one], ids=lambda rule: rule.id)
+def test_a_rule_that_looks_at_one_fact_at_a_time_looks_at_no_other(rule: Rule) -> None:
+    """It is asked about a new fact alone. Here are those of all examples at once, so that one may matter to another."""
+    every = [analyse(example.text, example.context).facts for _, _, example in (*BAD, *GOOD)]
+    facts = {kind: tuple(fact for each in every for fact in getattr(each, kind)) for kind in rule.reads}
+    together = list(rule.check(replace(every[0], **facts)))
+    nothing = replace(every[0], **dict.fromkeys(rule.reads, ()))
+    alone = [
+        finding
+        for kind, of_kind in facts.items()
+        for fact in of_kind
+        for finding in rule.check(replace(nothing, **{kind: (fact,)}))
+    ]
+    assert alone == together
+    assert together or rule.callers
+
+
 @pytest.mark.parametrize(("rule", "index", "example"), BAD, ids=_ids(BAD))
 def test_a_bad_example_reports_exactly_its_rule(rule: Rule, index: int, example: Bad) -> None:
     analysis = analyse(example.text, example.context)

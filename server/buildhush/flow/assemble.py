@@ -78,6 +78,8 @@ def gather(
         facts = _facts_again(walk, located, reach, before.facts)
     else:
         facts = _facts(walk, located, reach)
+    if before is not None:
+        facts = _as_before(facts, before.facts)
     memo = Memo(
         tree,
         stages,
@@ -93,10 +95,21 @@ def gather(
     return facts, memo
 
 
+def _as_before(facts: Facts, before: Facts) -> Facts:
+    """The facts; those that are equal to the ones of the version before are the same objects, by which others know."""
+    kept = {}
+    for kind in Facts.__struct_fields__[2:]:
+        new, old = getattr(facts, kind), getattr(before, kind)
+        if new and new is not old and len(new) == len(old):
+            joined = tuple([known if known == fact else fact for fact, known in zip(new, old, strict=True)])
+            kept[kind] = old if same_objects(joined, old) else joined
+    return replace(facts, **kept) if kept else facts
+
+
 def _facts_again(walk: Walk, located: Sequence[_Located], reach: _Reach, before: Facts) -> Facts:
     """The facts where those instructions from which facts follow are those of the version before.
 
-    Only who reads a variable or a copied file may have changed. What is equal is the same object, by which others know.
+    Only who reads a variable or a copied file may have changed.
     """
     arguments, environment = _variables(walk, located, reach)
     copied = _copied(located, _Removals(walk.scene.tree, located), reach) if before.copied_secrets else ()
@@ -104,9 +117,9 @@ def _facts_again(walk: Walk, located: Sequence[_Located], reach: _Reach, before:
         before,
         tree=walk.scene.tree,
         stages=walk.scene.stages,
-        arguments=before.arguments if arguments == before.arguments else arguments,
-        environment=before.environment if environment == before.environment else environment,
-        copied_secrets=before.copied_secrets if copied == before.copied_secrets else copied,
+        arguments=arguments,
+        environment=environment,
+        copied_secrets=copied,
     )
 
 

@@ -144,8 +144,8 @@ class Rule(Struct, frozen=True):
     `callers`: examples instead of `examples`, for a rule about the files that build a Dockerfile.
     `id`: the file's name in kebab case. `doc`: the module's docstring (Markdown): a first sentence, what leaks and how
     it is read, what to do, what is not reported. `reads`: the facts that `check` looks at, by their names in `Facts`;
-    it finds the same in the same ones, and nothing where they are empty. `check` yields findings; `fixes` yields fixes,
-    the preferred first.
+    it finds the same in the same ones, and nothing where they are empty. `one_by_one`: in each fact it finds what it
+    would find if that were the only one. `check` yields findings; `fixes` yields fixes, the preferred first.
     """
 
     id: str
@@ -157,6 +157,7 @@ class Rule(Struct, frozen=True):
     examples: tuple[Bad | Good, ...]
     fixes: Callable[[Facts, Finding], Iterable[Fix]] = no_fixes
     callers: tuple[CallerExample, ...] = ()
+    one_by_one: bool = True
 
     @property
     def summary(self) -> str:

@@ -130,6 +130,7 @@ RULE = Rule(
     severity=Severity.ERROR,
     doc=__doc__ or "",
     reads=("file_writes",),
+    one_by_one=False,
     check=check,
     fixes=fixes,
     examples=(

@@ -95,6 +95,7 @@ RULE = Rule(
     severity=Severity.HINT,
     doc=__doc__ or "",
     reads=("secret_mounts", "mount_problems"),
+    one_by_one=False,
     check=check,
     fixes=fixes,
     examples=(
