@@ -28,7 +28,7 @@ def project(tmp_path: Path) -> Path:
 
 def run(fault: str, project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, FAULTY, fault, str(project / "bad"), *arguments]
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=600, check=False)
 
 
 @pytest.mark.parametrize("fault", ["vanish", "unreadable"])
