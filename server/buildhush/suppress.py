@@ -9,7 +9,6 @@ above one instruction) and `# hadolint ignore=DL3064` (above an instruction, or 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeVar
 
@@ -252,7 +251,7 @@ def _lines(text: str, start: int) -> Iterator[tuple[str, int]]:
 
 def _instruction_at(tree: Dockerfile, offset: int) -> tuple[Instruction, int]:
     """The instruction that holds an offset, with its start. Raises ValueError when there is none."""
-    index = bisect_right(tree.starts, offset) - 1
+    index = tree.starts.last_up_to(offset)[0]
     node = tree.nodes[index] if index >= 0 else None
     if isinstance(node, Instruction) and offset < _range_of(tree, node, tree.starts[index]).end:
         return node, tree.starts[index]

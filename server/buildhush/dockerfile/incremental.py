@@ -9,8 +9,6 @@ lines, which are always one node.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-
 from msgspec import Struct
 
 from buildhush.dockerfile.lexer import BYTE_ORDER_MARK, escape_of, read_directives
@@ -48,7 +46,7 @@ def reparse_with_counts(tree: Dockerfile, edit: Edit, text: str | None = None) -
     starts = tree.starts
     nodes = tree.nodes
 
-    first = max(bisect_right(starts, start) - 1, 0)
+    first = max(starts.last_up_to(start)[0], 0)
     directives = tree.directives
     if first <= 1:
         directives = read_directives(text)
@@ -89,12 +87,14 @@ def reparse_with_counts(tree: Dockerfile, edit: Edit, text: str | None = None) -
                 fresh, fresh_starts = [merged], [starts[first]]
                 last += 1
 
-    tail = starts[last:] if not shift else tuple([each + shift for each in starts[last:]])
     newline = tree.newline if _newline_is_kept(tree, start) else newline_of(text)
     new_tree = Dockerfile(
         text,
         nodes[:first] + tuple(fresh) + nodes[last:],
-        starts[:first] + tuple(fresh_starts) + tail,
+        # Mostly a node takes the place of one, and begins where that began.
+        starts.shifted(first, shift)
+        if last - first == len(fresh) == 1
+        else starts.replaced(first, last, fresh_starts, shift),
         directives,
         tree.escape,
         newline,
@@ -113,10 +113,8 @@ def _resynchronised(tree: Dockerfile, text: str, position: int, new_end: int, ol
         return len(tree.nodes) if position == 0 or text[position - 1] == "\n" else -1
     if (old_position == 0 or position == 0) and tree.text.startswith(BYTE_ORDER_MARK, old_position):
         return -1
-    index = bisect_left(tree.starts, old_position)
-    if index == len(tree.starts) or tree.starts[index] != old_position:
-        return -1
-    return index
+    index, begin = tree.starts.last_up_to(old_position)
+    return index if begin == old_position else -1
 
 
 def _newline_is_kept(tree: Dockerfile, start: int) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct, field
 
+from buildhush.text.begins import Begins
 from buildhush.text.source_map import MappedText
 from buildhush.text.spans import Span
 
@@ -246,7 +247,7 @@ class Dockerfile(Struct, frozen=True, eq=False):
 
     text: str
     nodes: tuple[Node, ...]
-    starts: tuple[int, ...]
+    starts: Begins
     directives: tuple[Directive, ...]
     escape: str
     newline: str

@@ -50,6 +50,7 @@ from buildhush.dockerfile.nodes import (
     Trivia,
     Word,
 )
+from buildhush.text.begins import Begins
 from buildhush.text.source_map import MappedText, identity
 from buildhush.text.spans import Span
 
@@ -129,7 +130,7 @@ def parse(text: str) -> Dockerfile:
         nodes.append(node)
         starts.append(position)
         position += len(node.text)
-    return Dockerfile(text, tuple(nodes), tuple(starts), directives, escape, newline_of(text))
+    return Dockerfile(text, tuple(nodes), Begins(starts), directives, escape, newline_of(text))
 
 
 def newline_of(text: str) -> str:

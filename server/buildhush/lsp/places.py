@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator
 
 from buildhush.dockerfile.nodes import Dockerfile, Instruction, Mount, MountOption, Run
@@ -18,7 +17,7 @@ def instruction_at(tree: Dockerfile, offset: int) -> tuple[Instruction, int] | N
 
     A caret at the end of the file belongs to the instruction that ends there.
     """
-    index = bisect_right(tree.starts, offset) - 1
+    index = tree.starts.last_up_to(offset)[0]
     if index < 0:
         return None
     node = tree.nodes[index]

@@ -24,6 +24,11 @@ class Begins(Sequence[int]):
         self._count = len(offsets)
         self._firsts = list(accumulate(sizes[:-1], initial=0)) if sizes else []
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Begins) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
     def __len__(self) -> int:
         return self._count
 
