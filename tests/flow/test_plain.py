@@ -172,6 +172,7 @@ def test_ordinary_scripts_are_answered(text: str) -> None:
         "make &",
         """echo "a && b" > x""",
         "ln -s a b && cat b",
+        "ln -s /x/c /usr && ln -s y/c /usr",
         "cp -t /x a",
     ],
 )

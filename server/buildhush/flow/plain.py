@@ -99,8 +99,8 @@ class _Script:
                 self._asked.add("PWD")
         if command.makes:
             self._made.update(map(self._path, command.makes))
-        if command.copy is not None:
-            self._copies(command.copy)
+        if command.copy is not None and not self._copies(command.copy):
+            return False
         return command.moves_to is None or self._moves(command.moves_to)
 
     def _path(self, text: str) -> str:
@@ -115,7 +115,7 @@ class _Script:
         self._has_moved = True
         return True
 
-    def _copies(self, copied: PlainCopy) -> None:
+    def _copies(self, copied: PlainCopy) -> bool:
         """Where the source goes depends on whether the target is a folder, which is looked at."""
         target = copied.target
         is_folder = names_a_folder(target)
@@ -124,9 +124,13 @@ class _Script:
             is_folder = self._is_folder(self._path(target))
         if copied.is_link:
             link = joined_path(target, copied.source.rpartition("/")[2]) if is_folder else target
+            path = self._path(link)
+            if self._lies_behind_a_link(path):
+                return False
             self._names.add(link)
             self._look()
-            self._links.append(self._path(link))
+            self._links.append(path)
+        return True
 
     def _is_folder(self, path: str) -> bool:
         if path in KNOWN_FOLDERS or path in self._made:
@@ -139,7 +143,10 @@ class _Script:
         paths = [*command.paths, *map(self._path, command.names)]
         if command.copy is not None:
             paths.append(self._path(command.copy.target))
-        return any(is_below(path, link) for path in paths for link in self._links)
+        return any(map(self._lies_behind_a_link, paths))
+
+    def _lies_behind_a_link(self, path: str) -> bool:
+        return any(is_below(path, link) for link in self._links)
 
     def _look(self) -> None:
         folder, home, add = self._folder, self._inputs.home, self._paths.add
