@@ -202,12 +202,33 @@ def load_config(folder: Path, read: Reader, rule_ids: Collection[str] | None = N
 def configuration_in(folder: Path, read: Reader, rule_ids: Collection[str] | None = None) -> Configuration | None:
     """As `load_config`, of what stands in the folder itself; None when nothing does."""
     own = folder / FILE_NAME
+    known_rules = None if rule_ids is None else frozenset(rule_ids)
     text = read(own)
     if text is not None:
-        return parse_configuration(text, own, rule_ids)
-    project = folder / PROJECT_FILE_NAME
-    text = read(project)
-    return parse_project_file(text, project, rule_ids) if text is not None and "buildhush" in text else None
+        outcome = _outcome(parse_configuration, text, own, known_rules)
+    else:
+        project = folder / PROJECT_FILE_NAME
+        text = read(project)
+        if text is None or "buildhush" not in text:
+            return None
+        outcome = _outcome(parse_project_file, text, project, known_rules)
+    if isinstance(outcome, tuple):
+        raise ConfigurationError(outcome)
+    return outcome
+
+
+@lru_cache(maxsize=8)
+def _outcome(
+    parse: Callable[[str, Path, frozenset[str] | None], Configuration | None],
+    text: str,
+    file: Path,
+    rule_ids: frozenset[str] | None,
+) -> Configuration | tuple[ConfigurationProblem, ...] | None:
+    """What a text says, or what is wrong with it. All folders below a file, and all looks at it, ask for the same."""
+    try:
+        return parse(text, file, rule_ids)
+    except ConfigurationError as error:
+        return error.problems
 
 
 def parse_configuration(text: str, file: Path, rule_ids: Collection[str] | None = None) -> Configuration:

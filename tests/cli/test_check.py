@@ -6,9 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
+
+from buildhush import config
+from buildhush.cli import analysis, files
 
 from .conftest import LEAKS, Run
 
@@ -424,8 +428,6 @@ public-names = ["MIRROR_*"]
 stores = [{ when = ["login"], credential = ["arguments"], files = ["~/.acme/token"] }]
 """
     )
-    from buildhush.cli import analysis
-
     analysis._settled.clear()
     after = run("check", "--format", "json").json["findings"]
     assert [(finding["rule"], finding["source"]["name"]) for finding in after] == [
@@ -472,3 +474,24 @@ def test_a_process_that_dies_costs_one_file(run: Run, folder: Path, monkeypatch:
     assert outcome.json["files"]["checked"] == 5
     assert outcome.json["files"]["skipped"] == [{"file": "s3/Dockerfile", "reason": "the process that checked it died"}]
     assert len(outcome.json["findings"]) == 5
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_broken_configuration_is_read_and_parsed_once_for_all_files(
+    named: bool, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        write(folder, **{f"s{number}": LEAKS["argument"]})
+        (folder / f"s{number}" / "Dockerfile.dev").write_text(LEAKS["written"])
+    broken = folder / (".other.toml" if named else ".buildhush.toml")
+    broken.write_text("select = 1\n")
+    read, parsed = Counter[str](), Counter[str]()
+    read_regular, read_source, parse_toml = files.read_regular, analysis.read_source, config._parse_toml
+    monkeypatch.setattr(files, "read_regular", lambda path, most: read.update([str(path)]) or read_regular(path, most))
+    monkeypatch.setattr(analysis, "read_source", lambda path: read.update([str(path)]) or read_source(path))
+    monkeypatch.setattr(config, "_parse_toml", lambda text, file: parsed.update([str(file)]) or parse_toml(text, file))
+    outcome = run("check", "--jobs", "1", "--format", "json", *(["--config", broken] if named else []))
+    assert outcome.status == 2
+    assert [each["reason"].count("select") for each in outcome.json["files"]["skipped"]] == [1] * 12
+    assert read[str(broken)] == 1
+    assert parsed == {str(broken): 1}

@@ -16,6 +16,7 @@ from tests.companions.ten_callers import CALLERS, Counted, ten_callers
 from tests.companions.workspace import Workspace
 from tests.lsp.wire import Wire, served
 
+from buildhush import config
 from buildhush.lsp import diagnostics, server
 from buildhush.lsp.convert import Positions
 
@@ -173,6 +174,30 @@ def test_no_keystroke_reads_settings_or_lists_the_build_context(
     assert looked
     (found,) = wire.published()[-1]["diagnostics"]
     assert (found["code"], found["severity"]) == ("context-copies-secret", 4)
+
+
+def test_a_broken_configuration_is_parsed_once_for_all_folders_until_it_changes(
+    wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[str] = []
+    parse_toml = config._parse_toml
+    monkeypatch.setattr(config, "_parse_toml", lambda text, file: parsed.append(text) or parse_toml(text, file))
+    file = tmp_path / ".buildhush.toml"
+    file.write_text("select = 1\n")
+    for name in "abcdef":
+        (tmp_path / name).mkdir()
+        wire.open(LEAKS, (tmp_path / name / "Dockerfile").as_uri())
+        wire.rest()
+    messages = [each["params"] for each in wire.sent if each.get("method") == "window/showMessage"]
+    assert parsed == ["select = 1\n"]
+    assert ["select" in each["message"] for each in messages] == [True]
+    file.write_text('select = ["secret-in-env"]\n')
+    wire.receive("workspace/didChangeWatchedFiles", {"changes": [{"uri": file.as_uri(), "type": 2}]})
+    wire.rest()
+    assert parsed == ["select = 1\n", 'select = ["secret-in-env"]\n']
+    assert {each["uri"]: each["diagnostics"] for each in wire.published()} == {
+        path.as_uri(): [] for path in (file, *(tmp_path / name / "Dockerfile" for name in "abcdef"))
+    }
 
 
 def test_a_file_that_holds_no_secret_makes_only_what_copies_new(

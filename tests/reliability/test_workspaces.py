@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.lsp.client import NEOVIM, VS_CODE, Editor
 
+from buildhush.cli import surroundings
 from buildhush.cli.main import main
 from buildhush.companions import index
 from buildhush.companions.index import CallerIndex
@@ -164,6 +165,25 @@ def test_no_more_files_are_held_than_the_bound_and_the_reader_is_told(
     monkeypatch.setattr(index, "MAX_FILES", 40)
     assert main(["check"]) == 1
     assert "ended after" not in capsys.readouterr().err
+
+
+def test_of_a_work_tree_around_a_file_no_more_is_looked_at_and_the_reader_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(many(tmp_path, 40))
+    (tmp_path / ".git").mkdir()
+    monkeypatch.setattr(surroundings, "MOST_ENTRIES_ABOVE", 60)
+    note = (
+        "buildhush: the look for files that build Dockerfiles, in the work tree around what was named, ended after "
+        "60 entries: some may be missed"
+    )
+    for command in ("check", "fix"):
+        main([command, "service0000/Dockerfile", "service0001/Dockerfile"])
+        assert capsys.readouterr().err.count(note) == 1, command
+    monkeypatch.setattr(surroundings, "MOST_ENTRIES_ABOVE", 121)
+    for command in ("check", "fix"):
+        main([command, "service0000/Dockerfile"])
+        assert "ended after" not in capsys.readouterr().err, command
 
 
 def test_no_more_entries_are_looked_at_than_the_bound(tmp_path: Path) -> None:

@@ -18,7 +18,14 @@ from msgspec.structs import replace
 from buildhush.cli.files import UnreadableError, decoded, read_source, read_text_or_none
 from buildhush.cli.masking import Mask
 from buildhush.cli.records import FileEdit, FindingRecord, FixRecord, ProblemRecord, Range, SkippedRecord, Step
-from buildhush.config import Configuration, ConfigurationError, Settings, configuration_in, parse_configuration
+from buildhush.config import (
+    Configuration,
+    ConfigurationError,
+    ConfigurationProblem,
+    Settings,
+    configuration_in,
+    parse_configuration,
+)
 from buildhush.engine import Analysis, Context, DocumentProblem, Report, analyze, fixes
 from buildhush.rules.api import Fix
 from buildhush.text.line_index import LineIndex
@@ -90,19 +97,30 @@ def check_file(target: Target, request: Request) -> FileResult:
 def configuration_for(target: Target, request: Request) -> Configuration:
     """The configuration for a file. Raises ConfigurationError, or UnreadableError for a named file that isn't there."""
     if request.configuration is not None:
-        return _named_configuration(request.configuration)
-    return _nearest_configuration(os.path.dirname(os.path.abspath(target.path)))
+        outcome = _named_configuration(request.configuration)
+    else:
+        outcome = _nearest_configuration(os.path.dirname(os.path.abspath(target.path)))
+    if isinstance(outcome, tuple):
+        raise ConfigurationError(outcome)
+    return outcome
 
 
-_settled: dict[str, Configuration] = {}
+_Outcome = Configuration | tuple[ConfigurationProblem, ...]
+"""A configuration, or what is wrong with it; both hold for every file that asks."""
+
+_settled: dict[str, _Outcome] = {}
 
 
-def _nearest_configuration(folder: str) -> Configuration:
+def _nearest_configuration(folder: str) -> _Outcome:
     """As `load_config`; each folder is looked into once, however many below it ask."""
     passed: list[str] = []
     while folder not in _settled:
         passed.append(folder)
-        found = configuration_in(Path(folder), read_text_or_none)
+        found: _Outcome | None
+        try:
+            found = configuration_in(Path(folder), read_text_or_none)
+        except ConfigurationError as error:
+            found = error.problems
         parent = os.path.dirname(folder)
         if found is None and parent == folder:
             found = Configuration(folder=Path(folder))
@@ -115,9 +133,13 @@ def _nearest_configuration(folder: str) -> Configuration:
 
 
 @cache
-def _named_configuration(file: str) -> Configuration:
+def _named_configuration(file: str) -> _Outcome:
     path = Path(os.path.abspath(file))
-    return parse_configuration(read_source(path).text, path)
+    text = read_source(path).text
+    try:
+        return parse_configuration(text, path)
+    except ConfigurationError as error:
+        return error.problems
 
 
 def settings_for(target: Target, configuration: Configuration, request: Request) -> Settings:

@@ -30,7 +30,8 @@ class Surroundings:
 
     `folders` and `files`: what was named, absolute. `texts`: what files hold instead of what is on the disk, for
     repairs that are not written yet. `unread`: callers that are there and could not be read, with the reason.
-    `bound`: what ended the look below the folders that were named, None when it went to the end.
+    `bound`: what ended the look below the folders that were named, `bound_above` the one around them; None when it
+    went to the end.
     """
 
     def __init__(
@@ -41,15 +42,21 @@ class Surroundings:
         self.texts: dict[str, str] = {}
         self.unread: dict[str, str] = {}
         self.bound: str | None = None
+        self.bound_above: str | None = None
         self._above = above
         self.index = CallerIndex(roots, self._text, (os.getcwd(),))
 
     @property
     def note(self) -> str | None:
         """What to say of a look that did not go to the end."""
-        if self.bound is None:
-            return None
-        return f"the look for files that build Dockerfiles ended after {self.bound}: some may be missed"
+        if self.bound is not None:
+            return f"the look for files that build Dockerfiles ended after {self.bound}: some may be missed"
+        if self.bound_above is not None:
+            return (
+                f"the look for files that build Dockerfiles, in the work tree around what was named, ended after "
+                f"{self.bound_above}: some may be missed"
+            )
+        return None
 
     def names(self, path: str) -> bool:
         """Whether a file was named, or lies below a folder that was."""
@@ -99,7 +106,9 @@ def look_around(
     around.index.scan_now(tuple(sorted(above)), depth=1)
     rest = tuple(top for top in dict.fromkeys(tops.values()) if not any(within(top, folder) for folder in named))
     if rest:
+        around.index.bound = None
         around.index.scan_now(rest, most_entries=MOST_ENTRIES_ABOVE)
+        around.bound_above = around.index.bound
     for file in named_files:
         around.index.update(file)
     return around
