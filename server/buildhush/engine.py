@@ -175,8 +175,11 @@ def fixes(analysis: Analysis, report: Report) -> tuple[Fix, ...]:
         _log.error("fixes of rule %s failed: %s", report.rule.id, where_raised(error))
         return ()
     for fix in candidates:
-        if _holds(analysis, report, fix):
-            found.append(replace(fix, title=hushed(fix.title), note=hushed(fix.note)))
+        try:
+            if _holds(analysis, report, fix):
+                found.append(replace(fix, title=hushed(fix.title), note=hushed(fix.note)))
+        except Exception as error:
+            _log.error("a fix of rule %s could not be tried: %s", report.rule.id, where_raised(error))
     return tuple(found)
 
 

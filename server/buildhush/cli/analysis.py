@@ -27,6 +27,7 @@ from buildhush.config import (
     parse_configuration,
 )
 from buildhush.engine import Analysis, Context, DocumentProblem, Report, analyze, fixes
+from buildhush.reports import where_raised
 from buildhush.rules.api import Fix
 from buildhush.text.line_index import LineIndex
 from buildhush.text.spans import Span, apply
@@ -77,7 +78,14 @@ class FileResult(Struct, frozen=True):
 
 
 def check_file(target: Target, request: Request) -> FileResult:
-    """Analyses one file. Never raises for anything the file or its configuration holds."""
+    """Analyses one file. Never raises: what fails inside costs this file, and is said of it."""
+    try:
+        return _checked(target, request)
+    except Exception as error:
+        return FileResult(target, skipped=SkippedRecord(target.shown, f"internal error ({where_raised(error)})"))
+
+
+def _checked(target: Target, request: Request) -> FileResult:
     try:
         configuration = configuration_for(target, request)
         source = read_source(target.path) if target.data is None else decoded(target.data)
@@ -121,6 +129,8 @@ def _nearest_configuration(folder: str) -> _Outcome:
             found = configuration_in(Path(folder), read_text_or_none)
         except ConfigurationError as error:
             found = error.problems
+        except Exception as error:
+            found = (ConfigurationProblem(folder, 1, "", f"internal error ({where_raised(error)})"),)
         parent = os.path.dirname(folder)
         if found is None and parent == folder:
             found = Configuration(folder=Path(folder))

@@ -7,6 +7,7 @@ shards each takes the callers of its number in the order of their paths, so that
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 from collections import Counter
@@ -43,8 +44,11 @@ from buildhush.companions.reading import Reading
 from buildhush.config import Configuration, ConfigurationError
 from buildhush.engine import Analysis, analyze
 from buildhush.knowledge.values import find_literals, hushed
+from buildhush.reports import where_raised
 from buildhush.text.line_index import LineIndex
 from buildhush.text.spans import Span
+
+_log = logging.getLogger("buildhush.cli")
 
 _SAYS_BUILD = re.compile(r"\b(?:docker|buildx|podman|buildah|nerdctl|build-push-action)\b")
 
@@ -69,6 +73,12 @@ class Looked(Struct, frozen=True):
                 checked=results.checked + len(self.checked),
             )
         )
+
+
+def _failure(shown: str, error: Exception) -> ProblemRecord:
+    """What is said of a file when looking at it, beside those that build or are built, failed inside."""
+    message = f"internal error ({where_raised(error)}): what this file leaks by how it builds or is built may be missed"
+    return ProblemRecord(shown, Range(1, 1, 1, 1), NOT_READ, message)
 
 
 class Callers:
@@ -112,16 +122,24 @@ class Callers:
             shown = self.name(path)
             checked[shown] = configuration.fail_on.value if configuration.fail_on else None
             settings = settings_for(Target(path, shown), configuration, self.request)
-            for finding in all_findings_in(self.index, path, self.analysis, settings):
-                if self.around.names(path) or finding.dockerfile in self._shown:
-                    found.append(self._record(finding, seen))
+            try:
+                found += [
+                    self._record(finding, seen)
+                    for finding in all_findings_in(self.index, path, self.analysis, settings)
+                    if self.around.names(path) or finding.dockerfile in self._shown
+                ]
+            except Exception as error:
+                problems.append(_failure(shown, error))
             if not self.around.names(path):
                 partly.add(shown)
         for target in dockerfiles:
             own = os.path.abspath(target.path)
-            analysis = self.analysis(own) if target.data is None and self.index.callers_of(own) else None
-            if analysis is not None:
-                found += (self._record(each, seen) for each in all_findings_for(self.index, own, analysis))
+            try:
+                analysis = self.analysis(own) if target.data is None and self.index.callers_of(own) else None
+                if analysis is not None:
+                    found += [self._record(each, seen) for each in all_findings_for(self.index, own, analysis)]
+            except Exception as error:
+                problems.append(_failure(target.shown, error))
         return Looked(
             tuple(each for each in found if each.silenced is None),
             tuple(replace(each, fixes=()) for each in found if each.silenced is not None),
@@ -147,7 +165,11 @@ class Callers:
 
     def fixes(self, finding: CompanionFinding) -> tuple[CompanionFix, ...]:
         """The repairs of a finding, the preferred one first, none that would edit an excluded file."""
-        found = fixes_of(self.reading, finding, self.analysis)
+        try:
+            found = fixes_of(self.reading, finding, self.analysis)
+        except Exception as error:
+            _log.error("fixes of %s failed: %s", finding.rule, where_raised(error))
+            return ()
         return tuple(fix for fix in found if all(self.may_edit(file.path) for file in fix.files))
 
     def may_edit(self, path: str) -> bool:

@@ -33,6 +33,7 @@ from buildhush.companions.readers import kind_of
 from buildhush.config import ConfigurationError
 from buildhush.engine import Analysis
 from buildhush.knowledge.values import hushed
+from buildhush.reports import where_raised
 from buildhush.rules.api import PassedSecret, Safety
 from buildhush.text.difference import line_edits
 from buildhush.text.line_index import LineIndex
@@ -139,8 +140,10 @@ class _Run:
                 self._failed(target.shown, error)
             except ConfigurationError as error:
                 self.not_fixed.append((target.shown, f"configuration error: {error}"))
+            except Exception as error:
+                self.not_fixed.append((target.shown, f"internal error ({where_raised(error)})"))
         # What could not be written as a whole is not tried again piece by piece.
-        for step in self.repairs.of_callers() if not self.unwritten else ():
+        for step in self._of_callers() if not self.unwritten else ():
             try:
                 self._do(step)
             except UnreadableError as error:
@@ -154,6 +157,12 @@ class _Run:
             return 2
         changed = any(step.applied for step in self.steps)
         return int(bool(report.left or report.not_fixed) or (self.arguments.diff and changed))
+
+    def _of_callers(self) -> Iterator[Step]:
+        try:
+            yield from self.repairs.of_callers()
+        except Exception as error:
+            self.not_fixed.append(("files that build Dockerfiles", f"internal error ({where_raised(error)})"))
 
     def _do(self, step: Step) -> None:
         """Writes a step. Raises UnreadableError."""

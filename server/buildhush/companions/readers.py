@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 from msgspec.structs import replace
 
 from buildhush.companions import bake, compose, gitlab, scripts, workflows
 from buildhush.companions.callers import CallerFile, ReadText
+from buildhush.text.spans import Span
+
+_log = logging.getLogger("buildhush.companions")
 
 WATCHED = (
     "**/*compose*.{yml,yaml}",
@@ -53,6 +57,16 @@ def read_caller_file(path: str, text: str, read_text: ReadText, root: str | None
         return None
     if len(text) > LONGEST_FILE:
         return CallerFile(path, "")
+    try:
+        return _read(kind, path, text, read_text, root)
+    except Exception as error:
+        from buildhush.reports import where_raised
+
+        _log.error("a %s file could not be read: %s", kind, where_raised(error))
+        return CallerFile(path, text, problems=(Span(0, 0),))
+
+
+def _read(kind: str, path: str, text: str, read_text: ReadText, root: str | None) -> CallerFile:
     if kind == "compose":
         return compose.read_compose(path, text, read_text)
     if kind == "bake":

@@ -363,8 +363,12 @@ class Companions:
         """The quick fixes of findings that stand in a Dockerfile because of its callers."""
         if document.path is None or not self._server.client.literal_code_actions:
             return []
-        found = findings_for(self.index, document.path, self._server.analysis(document))
-        return self._actions(document.path, found, params) or []
+        analysis = self._server.analysis(document)
+        try:
+            return self._actions(document.path, findings_for(self.index, document.path, analysis), params) or []
+        except Exception as error:
+            logger.error("callers could not be repaired: %s", type(error).__name__, exc_info=True)
+            return []
 
     def _actions(
         self, path: str, found: tuple[CompanionFinding, ...], params: types.CodeActionParams

@@ -153,15 +153,14 @@ class BuildhushProtocol(LanguageServerProtocol):
         try:
             self.check_cancelled()
             result = self._handle(method, params, is_request=True)
+            if not isinstance(result, Later):
+                self._send_result(identifier, result)
         except ResponseProblem as problem:
             self._send_problem(identifier, problem)
         except Exception as error:
             logger.error("%s failed: %s", method, type(error).__name__, exc_info=True)
             failed = ResponseProblem(types.ErrorCodes.InternalError, f"{method} failed inside the server")
             self._send_problem(identifier, failed)
-        else:
-            if not isinstance(result, Later):
-                self._send_result(identifier, result)
         finally:
             self._current = None
             if not isinstance(result, Later):

@@ -23,6 +23,7 @@ from buildhush import __version__
 from buildhush.lsp import transport
 from buildhush.lsp.capabilities import server_capabilities
 from buildhush.lsp.client import Client, read_client
+from buildhush.lsp.log import telling_of_failures
 from buildhush.lsp.protocol import BuildhushProtocol, invalid_params
 
 if TYPE_CHECKING:
@@ -55,6 +56,11 @@ FEATURES = {
     types.WORKSPACE_EXECUTE_COMMAND: "commands:execute",
 }
 """Method -> module and function; the function gets the server and lsprotocol's parameters."""
+
+_FAILED = (
+    "Something failed inside buildhush, so a part of what it shows may be missing. It goes on with all else; its log "
+    "says where it failed, without any text of yours. Please report it."
+)
 
 STALE_AFTER = 0.25
 """Seconds that newer messages may hold back diagnostics before they are computed all the same."""
@@ -286,10 +292,21 @@ class BuildhushServer(LanguageServer):
             if not self.client_is_ready:
                 return None
             self.configuration.look_again()
-            return 0.0 if self._unpublished else self.with_companions().step()
+            return 0.0 if self._unpublished else self._step()
         for uri in list(self._unpublished):
-            self._publish(uri)
+            try:
+                self._publish(uri)
+            except Exception as error:
+                logger.error("publishing failed: %s", type(error).__name__, exc_info=True)
         return transport.BETWEEN_STEPS
+
+    def _step(self) -> float | None:
+        try:
+            return self.with_companions().step()
+        except Exception as error:
+            # What failed was taken off the list before it was tried, so that the next step is another one.
+            logger.error("a file that builds Dockerfiles was left out: %s", type(error).__name__, exc_info=True)
+            return transport.BETWEEN_STEPS
 
     def _publish(self, uri: str) -> None:
         self._unpublished.pop(uri, None)
@@ -317,7 +334,16 @@ class BuildhushServer(LanguageServer):
         output = transport.Output(connection.write, connection.sink)
         inbox = transport.inbox_of(connection, self.protocol.seen)
         self.protocol.output, self.protocol.look = output, inbox.look
-        return transport.run(inbox, output, self.protocol, self.parent_lives)
+        with telling_of_failures(self._tell_of_failure):
+            return transport.run(inbox, output, self.protocol, self.parent_lives)
+
+    def _tell_of_failure(self, text: str, is_first: bool) -> None:
+        if not self.protocol.initialized:
+            return
+        error = int(types.MessageType.Error)
+        self.protocol.notify(types.WINDOW_LOG_MESSAGE, {"type": error, "message": text})
+        if is_first:
+            self.show(types.MessageType.Warning, _FAILED)
 
 
 def _call(server: BuildhushServer, module: str, function: str, *arguments: Any) -> Any:

@@ -1,0 +1,44 @@
+"""Runs `buildhush` with one place in it that raises, once, with a file's text in the exception.
+
+    python failing.py MODULE:NAME EXCEPTION ARMED [buildhush arguments …]
+
+ARMED: a file. As long as it is there the next call of the function raises, which takes the file away; what the file
+holds is what the exception says.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+RAISED = {"RuntimeError": RuntimeError, "RecursionError": RecursionError, "MemoryError": MemoryError}
+
+
+def main() -> int:
+    place, exception, armed = sys.argv[1], RAISED[sys.argv[2]], Path(sys.argv[3])
+    sys.argv = ["buildhush", *sys.argv[4:]]
+    module, _, name = place.partition(":")
+    owner: Any = importlib.import_module(module)
+    *outer, name = name.split(".")
+    for each in outer:
+        owner = getattr(owner, each)
+    sound = getattr(owner, name)
+
+    def failing(*arguments: Any, **keywords: Any) -> Any:
+        if armed.exists():
+            text = armed.read_text()
+            os.unlink(armed)
+            raise exception(text)
+        return sound(*arguments, **keywords)
+
+    setattr(owner, name, failing)
+    from buildhush.cli.main import main as buildhush
+
+    return buildhush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
