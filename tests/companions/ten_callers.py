@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from buildhush.cli import surroundings
-from buildhush.companions import index, reading
+from buildhush.companions import index, reading, trees
 
 CALLERS = 10
 
@@ -41,11 +41,16 @@ def ten_callers(leaks: int) -> dict[str, str]:
 
 
 class Counted:
-    """Since the last `reset`: `reads`, of each file by name, and `parsed`, how often repairs parsed one."""
+    """Since the last `reset`: `reads`, of each file by name, and `parsed`, how often repairs parsed one.
+
+    `trees`: how often each text of a compose file was parsed, as the file itself or beside another.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reads: Counter[str] = Counter()
         self.parsed = 0
+        self.trees: Counter[str] = Counter()
+        read_yaml = trees.read_yaml
         read_file, read_caller_file = index.read_file, reading.read_caller_file
 
         def reads(path: str) -> str | None:
@@ -56,10 +61,16 @@ class Counted:
             self.parsed += 1
             return read_caller_file(*arguments)
 
+        def makes_tree(text: str) -> Any:
+            self.trees[text] += 1
+            return read_yaml(text)
+
+        monkeypatch.setattr(trees, "read_yaml", makes_tree)
         monkeypatch.setattr(index, "read_file", reads)
         monkeypatch.setattr(surroundings, "read_file", reads)
         monkeypatch.setattr(reading, "read_caller_file", parses)
 
     def reset(self) -> None:
         self.reads.clear()
+        self.trees.clear()
         self.parsed = 0

@@ -35,8 +35,8 @@ from buildhush.companions.callers import (
 from buildhush.companions.compose_includes import Include, includes_of
 from buildhush.companions.inline import inline_in_compose
 from buildhush.companions.options import mode_of, provenance_of, value_kind
+from buildhush.companions.trees import Trees
 from buildhush.companions.values import Mapping, Null, Opaque, Pair, Scalar, Sequence, Value, scalars
-from buildhush.companions.yaml_reader import read_yaml
 from buildhush.text.source_map import identity
 from buildhush.text.spans import Span
 
@@ -53,13 +53,17 @@ def is_compose_file(path: str) -> bool:
     return _NAME.fullmatch(os.path.basename(path)) is not None
 
 
-def read_compose(path: str, text: str, read_text: ReadText) -> CallerFile:
-    """The builds of a compose file. `read_text` gives the files that `extends` names. Never raises."""
-    parsed = read_yaml(text)
+def read_compose(path: str, text: str, read_text: ReadText, trees: Trees | None = None) -> CallerFile:
+    """The builds of a compose file. `read_text` gives the files that `extends` names. Never raises.
+
+    `trees`: of the files that are read along, when several texts are read with the same ones.
+    """
+    trees = Trees() if trees is None else trees
+    parsed = trees.yaml(text)
     root = parsed.root
     if root is None:
         return CallerFile(path, text, problems=parsed.problems)
-    reader = _Reader(_Source(path, root), read_text)
+    reader = _Reader(_Source(path, root), read_text, trees)
     callers = [caller for pair in root.mapping("services").pairs if (caller := reader.caller(pair)) is not None]
     callers += reader.included()
     loose_ends = tuple(reader.loose_ends[span] for span in sorted(reader.loose_ends))
@@ -119,9 +123,10 @@ class _Layer(Struct, frozen=True):
 
 
 class _Reader:
-    def __init__(self, own: _Source, read_text: ReadText) -> None:
+    def __init__(self, own: _Source, read_text: ReadText, trees: Trees) -> None:
         self.own = own
         self.read_text = read_text
+        self.trees = trees
         self.sources: dict[str, _Source | None] = {own.path: own}
         self.defined: dict[str, dict[str, PassedSecretUse]] = {}
         self.loose_ends: dict[Span, LooseEnd] = {}
@@ -281,7 +286,7 @@ class _Reader:
         path = os.path.normpath(path)
         if path not in self.sources:
             text = self.read_text(path) if len(self.sources) < _MOST_FILES else None
-            root = None if text is None else read_yaml(text).root
+            root = None if text is None else self.trees.yaml(text).root
             self.sources[path] = None if root is None else _Source(path, root)
         return self.sources[path]
 

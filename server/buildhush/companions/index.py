@@ -20,6 +20,7 @@ from buildhush.companions.callers import BuildPlace, Caller, CallerFile, ReadTex
 from buildhush.companions.gitignore import Ignores
 from buildhush.companions.readers import kind_of, read_caller_file
 from buildhush.companions.regular import read_regular
+from buildhush.companions.trees import Trees
 
 MAX_ENTRIES = 200_000
 """Folder entries of one scan."""
@@ -144,16 +145,17 @@ class CallerIndex:
         `read_text`: what reads it and the files that are read with it, in place of the owner's function.
         """
         path = os.path.abspath(path)
-        is_known = self._update(path, read_text)
+        trees = Trees()
+        is_known = self._update(path, read_text, trees)
         for reader in self.readers_of(path):
-            self._update(reader, read_text)
+            self._update(reader, read_text, trees)
         return is_known
 
     def readers_of(self, path: str) -> tuple[str, ...]:
         """The companion files that say something else when this one changes: they extend it, or lie upon it."""
         return tuple(sorted(self._readers.get(os.path.abspath(path), ())))
 
-    def _update(self, path: str, read_text: ReadText | None = None) -> bool:
+    def _update(self, path: str, read_text: ReadText | None, trees: Trees) -> bool:
         if kind_of(path) is None:
             self._relink(path)
             return False
@@ -167,7 +169,7 @@ class CallerIndex:
             return True
         if known is None and len(self._files) >= MAX_FILES:
             return False
-        file = read_caller_file(path, text, read_text, self.root_of(path))
+        file = read_caller_file(path, text, read_text, self.root_of(path), trees)
         if file is None:
             return False
         # Edits read the file again; a tree for each of thousands of files would make every garbage collection a pause.
@@ -185,8 +187,9 @@ class CallerIndex:
         """A file is gone."""
         path = os.path.abspath(path)
         self._remove(path)
+        trees = Trees()
         for reader in self.readers_of(path):
-            self._update(reader)
+            self._update(reader, None, trees)
 
     def _remove(self, path: str) -> None:
         if path in self._files:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from buildhush.companions import bake, compose, gitlab, scripts, workflows
 from buildhush.companions.callers import CallerFile, ReadText
+from buildhush.companions.trees import Trees
 from buildhush.text.spans import Span
 
 _log = logging.getLogger("buildhush.companions")
@@ -50,15 +51,20 @@ def kind_of(path: str) -> str | None:
     return None
 
 
-def read_caller_file(path: str, text: str, read_text: ReadText, root: str | None = None) -> CallerFile | None:
-    """What a file says about builds; None for a file of no known kind. `root`: the workspace. Never raises."""
+def read_caller_file(
+    path: str, text: str, read_text: ReadText, root: str | None = None, trees: Trees | None = None
+) -> CallerFile | None:
+    """What a file says about builds; None for a file of no known kind. `root`: the workspace. Never raises.
+
+    `trees`: of the files that are read along, when several texts are read with the same ones.
+    """
     kind = kind_of(path)
     if kind is None:
         return None
     if len(text) > LONGEST_FILE:
         return CallerFile(path, "")
     try:
-        return _read(kind, path, text, read_text, root)
+        return _read(kind, path, text, read_text, root, trees)
     except Exception as error:
         from buildhush.reports import where_raised
 
@@ -66,9 +72,9 @@ def read_caller_file(path: str, text: str, read_text: ReadText, root: str | None
         return CallerFile(path, text, problems=(Span(0, 0),))
 
 
-def _read(kind: str, path: str, text: str, read_text: ReadText, root: str | None) -> CallerFile:
+def _read(kind: str, path: str, text: str, read_text: ReadText, root: str | None, trees: Trees | None) -> CallerFile:
     if kind == "compose":
-        return compose.read_compose(path, text, read_text)
+        return compose.read_compose(path, text, read_text, trees)
     if kind == "bake":
         return bake.read_bake(path, text, read_text)
     reads: set[str] = set()

@@ -16,6 +16,7 @@ from msgspec import Struct
 from buildhush.companions.callers import CallerFile
 from buildhush.companions.index import CallerIndex
 from buildhush.companions.readers import read_caller_file
+from buildhush.companions.trees import Trees
 
 Answer = TypeVar("Answer")
 
@@ -40,6 +41,7 @@ class Reading:
         self._texts: dict[str, str | None] = {}
         self._files: OrderedDict[tuple[str, str], _Known] = OrderedDict()
         self._characters = 0
+        self._trees = Trees()
 
     def text(self, path: str) -> str | None:
         """A file's text, from a buffer or the disk."""
@@ -83,7 +85,7 @@ class Reading:
             beside[other] = self._beside(other, over)
             return beside[other]
 
-        file = read_caller_file(path, text, read_text, self.index.root_of(path))
+        file = read_caller_file(path, text, read_text, self.index.root_of(path), self._trees)
         self._keep(key, _Known(file, beside))
         return file
 
