@@ -8,6 +8,7 @@ canaries, look. A fix is
 - `differs`: clean, but other files of the image differ (allowed for fixes that say so: unsafe ones);
 - `unseen`: the build before it does not show the leak, so nothing is proven;
 - `leaks` / `fails`: the secret is still there / the build no longer works. Both are errors, whatever the fix's safety.
+  So is a build that does not work before any fix and is not known for that.
 
 Then, together and again and again until nothing changes, all safe fixes of a case and all preferred ones: the build
 works, and no secret is anywhere where it was not before. After the preferred ones, what is still seen must be what the
@@ -17,15 +18,18 @@ analyser still reports. `python -m tests.buildkit.proofs` runs all of it and wri
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from tests.buildkit.casefile import Case, CaseInput, prepare, read_cases
 from tests.buildkit.compare import JUDGED, MAY_LEAK, PLACEHOLDER
+from tests.buildkit.observe_truth import TRUTH
 
 from buildhush.companions.context import read_context
 from buildhush.companions.dockerignore import IGNORE_NAME
@@ -359,7 +363,12 @@ def prove_case(engine: Engine, proof_case: ProofCase) -> Iterator[Proof]:
     if not offered:
         return
     prover = Prover(engine, proof_case)
-    if not prover.before.build.success and not proof_case.broken:
+    before = prover.before.build
+    if not before.success and not proof_case.broken:
+        # Nothing can be said of a build that is known to end early; any other has to work, or its proofs are missing.
+        if proof_case.case.identifier not in _known_to_fail():
+            detail = f"before any fix: {before.failed_step}: {before.reason}"
+            yield Proof(proof_case.case.identifier, ALL_FIXES, "no fix", Safety.SAFE, "fails", detail)
         return
     for report, fix in offered:
         yield prover.prove(analysis, report, fix)
@@ -367,6 +376,17 @@ def prove_case(engine: Engine, proof_case: ProofCase) -> Iterator[Proof]:
         proof = prover.together(title, wanted)
         if proof is not None:
             yield proof
+
+
+@cache
+def _known_to_fail() -> frozenset[str]:
+    """The observed cases that BuildKit did not build to the end."""
+    observed = json.loads(TRUTH.read_text(encoding="utf-8"))["cases"]
+    return frozenset(
+        identifier
+        for identifier, case in observed.items()
+        if not any(seen["built"] for engine, seen in case["observed"].items() if engine.startswith("buildkit "))
+    )
 
 
 def _is_safe(fix: Fix) -> bool:
