@@ -17,7 +17,7 @@ from tests.companions.workspace import Workspace
 
 from buildhush.companions.readers import kind_of, read_caller_file
 from buildhush.companions.reading import Reading
-from buildhush.companions.repairs import caller_edits
+from buildhush.companions.repairs import MOST_REPAIRED, caller_edits
 from buildhush.rules.api import PassedSecret
 from buildhush.text.spans import apply
 
@@ -123,3 +123,11 @@ def test_a_compose_file_that_stands_on_its_own_defines_the_secret_itself(tmp_pat
     }
     after = apply(files["compose.prod.yaml"], edits["compose.prod.yaml"])
     assert after == service + "      secrets:\n        - npm_token\n\n" + definition
+
+
+@pytest.mark.parametrize(("number", "edited"), [(MOST_REPAIRED, 1), (MOST_REPAIRED + 1, 0)])
+def test_a_file_with_more_builds_than_are_repaired_stays_as_it_is(number: int, edited: int, tmp_path: Path) -> None:
+    service = "    build:\n      context: .\n      args:\n        NPM_TOKEN: ${NPM_TOKEN}\n"
+    compose = "services:\n" + "".join(f"  service{each}:\n{service}" for each in range(number))
+    workspace = Workspace(tmp_path, {"compose.yaml": compose, "Dockerfile": DOCKERFILE})
+    assert len(caller_edits(Reading(workspace.index), str(tmp_path / "Dockerfile"), PASSED)) == edited

@@ -31,6 +31,9 @@ from buildhush.text.difference import line_edits
 from buildhush.text.spans import Edit, Span, apply, insertion
 
 _MOST_STEPS = 12
+# The builds of one Dockerfile in one file that are repaired; each is a step behind which the whole file is read again.
+# Who has more is told what to pass.
+MOST_REPAIRED = 50
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -211,11 +214,11 @@ def file_edits(
     texts: abc.Mapping[str, str] | None = None,
     needed: frozenset[_Written] = frozenset(),
 ) -> FileEdits | None:
-    """The edits of one file. None when there is nothing to do, or the file can't be read wholly.
+    """The edits of one file. None when there is nothing to do, it can't be read wholly, or it has too many builds.
 
     `texts`: of files that were repaired before. `needed`: arguments that stay where they are written.
     """
-    if file.problems or not callers:
+    if file.problems or not 0 < len(callers) <= MOST_REPAIRED:
         return None
     repair = _Repair(reading, file, texts, needed)
     for passed in passes:
