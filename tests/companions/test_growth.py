@@ -6,6 +6,7 @@ Of three sizes, each twice the one before, the second step up must cost what the
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from buildhush import config
 from buildhush.companions import yaml_reader
+from buildhush.companions.callers import CallerFile
 from buildhush.companions.readers import read_caller_file
 from buildhush.companions.values import Mapping, Null, Pair, Scalar, Sequence
 from buildhush.companions.yaml_reader import read_yaml
@@ -138,6 +140,27 @@ def test_a_file_with_many(name: str) -> None:
         return lambda: read_caller_file(f"/w/{path}", written, lambda other: None, "/w")
 
     _is_linear(reads)
+
+
+BESIDE = {
+    "compose.yaml": lambda n: "services:\n" + _each("  s#:\n" + _SERVICE, n),
+    "docker-bake.hcl": lambda n: _each('target "s#" {\n  args = { A = A }\n}\n', n),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), [("compose.yaml", "docker compose build s#\n"), ("docker-bake.hcl", "docker buildx bake s#\n")]
+)
+def test_many_commands_that_build_what_another_file_describes(name: str, command: str) -> None:
+    def reading(count: int) -> Callable[[], object]:
+        script, described = _each(command, count), BESIDE[name](count)
+        beside = {os.path.join(os.sep, "w", name): described}
+        return lambda: read_caller_file(os.path.join(os.sep, "w", "build.sh"), script, beside.get)
+
+    file = reading(SIZE)()
+    assert isinstance(file, CallerFile)
+    assert len([caller for caller in file.callers if caller.places]) == SIZE
+    _is_linear(reading)
 
 
 def test_many_unknown_keys_of_a_configuration(monkeypatch: pytest.MonkeyPatch) -> None:

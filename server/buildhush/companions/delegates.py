@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,6 +22,8 @@ from buildhush.companions.compose import COMPOSE_NAMES, read_compose
 
 _OVERRIDE = re.compile(r"(?P<target>[^.=]+)\.(?P<key>[^.=]+)(?:\.(?P<name>[^=]+))?=")
 _MOST_FILES = 10
+# Commands of one file that ask for different things; what further ones build is not known.
+MOST_QUESTIONS = 1_000
 
 
 class Delegated(Struct, frozen=True):
@@ -49,45 +53,85 @@ def read_override(text: str) -> Override | None:
 
 def of_compose(folders: tuple[str, ...], files: list[str], services: list[str], read_text: ReadText) -> Delegated:
     """What `docker compose -f FILE… build SERVICE…` builds, run in the first of the folders that has its files."""
-    for folder in folders:
-        callers = _callers(folder, files or _first(folder, COMPOSE_NAMES, read_text), read_text)
-        if callers:
-            return _delegated([each for each in callers if not services or each.key[-1] in services])
-    return _NOTHING
+    return _described(read_text).of_compose(folders, tuple(files), tuple(services))
 
 
 def of_bake(
     folders: tuple[str, ...], files: list[str], targets: list[str], wanted: list[str], read_text: ReadText
 ) -> Delegated:
     """What `docker buildx bake -f FILE… TARGET…` builds. `wanted`: patterns of which a target must fit one."""
-    for folder in folders:
-        callers = _callers(folder, files or [*COMPOSE_NAMES, *BAKE_NAMES], read_text)
-        named = [each for each in callers if each.key[-1] in targets]
-        if callers:
-            # A name of no target is a group's, which may hold any.
-            chosen = named if len({each.key[-1] for each in named}) == len(set(targets)) and targets else callers
-            fitting = (each for each in chosen if any(fnmatchcase(each.key[-1], pattern) for pattern in wanted))
-            return _delegated(list(fitting) if wanted else chosen)
-    return _NOTHING
+    return _described(read_text).of_bake(folders, tuple(files), tuple(targets), tuple(wanted))
 
 
 _NOTHING = Delegated((), None, ())
 
 
-def _first(folder: str, names: tuple[str, ...], read_text: ReadText) -> list[str]:
-    return [name for name in names if read_text(os.path.join(folder, name)) is not None][:1]
+class _Described:
+    """What the files that commands name describe: each is read once, and each question answered once."""
 
+    def __init__(self, read_text: ReadText) -> None:
+        self._read_text = read_text
+        self._callers: dict[str, tuple[Caller, ...]] = {}
+        self._answers: dict[tuple[object, ...], Delegated] = {}
 
-def _callers(folder: str, files: list[str], read_text: ReadText) -> list[Caller]:
-    found: list[Caller] = []
-    for file in files[:_MOST_FILES]:
-        path = os.path.normpath(os.path.join(folder, file))
-        text = read_text(path)
-        if text is not None:
+    def of_compose(self, folders: tuple[str, ...], files: tuple[str, ...], services: tuple[str, ...]) -> Delegated:
+        return self._answered(("compose", folders, files, services), lambda: self._compose(folders, files, services))
+
+    def of_bake(
+        self, folders: tuple[str, ...], files: tuple[str, ...], targets: tuple[str, ...], wanted: tuple[str, ...]
+    ) -> Delegated:
+        question = ("bake", folders, files, targets, wanted)
+        return self._answered(question, lambda: self._bake(folders, files, targets, wanted))
+
+    def _answered(self, question: tuple[object, ...], answer: Callable[[], Delegated]) -> Delegated:
+        known = self._answers.get(question)
+        if known is None:
+            if len(self._answers) >= MOST_QUESTIONS:
+                return _NOTHING
+            known = self._answers[question] = answer()
+        return known
+
+    def _compose(self, folders: tuple[str, ...], files: tuple[str, ...], services: tuple[str, ...]) -> Delegated:
+        for folder in folders:
+            callers = self._all(folder, files or self._first(folder, COMPOSE_NAMES))
+            if callers:
+                return _delegated([each for each in callers if not services or each.key[-1] in services])
+        return _NOTHING
+
+    def _bake(
+        self, folders: tuple[str, ...], files: tuple[str, ...], targets: tuple[str, ...], wanted: tuple[str, ...]
+    ) -> Delegated:
+        for folder in folders:
+            callers = self._all(folder, files or (*COMPOSE_NAMES, *BAKE_NAMES))
+            named = [each for each in callers if each.key[-1] in targets]
+            if callers:
+                # A name of no target is a group's, which may hold any.
+                chosen = named if len({each.key[-1] for each in named}) == len(set(targets)) and targets else callers
+                fitting = (each for each in chosen if any(fnmatchcase(each.key[-1], pattern) for pattern in wanted))
+                return _delegated(list(fitting) if wanted else chosen)
+        return _NOTHING
+
+    def _first(self, folder: str, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple([name for name in names if self._read_text(os.path.join(folder, name)) is not None][:1])
+
+    def _all(self, folder: str, files: tuple[str, ...]) -> list[Caller]:
+        paths = (os.path.normpath(os.path.join(folder, file)) for file in files[:_MOST_FILES])
+        return [caller for path in paths for caller in self._of_file(path)]
+
+    def _of_file(self, path: str) -> tuple[Caller, ...]:
+        known = self._callers.get(path)
+        if known is None:
+            text = self._read_text(path)
             reads_bake = is_bake_file(path) or path.endswith((".hcl", ".json"))
             read = read_bake if reads_bake else read_compose
-            found += read(path, text, read_text).callers
-    return found
+            known = self._callers[path] = read(path, text, self._read_text).callers if text is not None else ()
+        return known
+
+
+@lru_cache(maxsize=1)
+def _described(read_text: ReadText) -> _Described:
+    """A file is read with a reader of its own, which asks for all commands in it, one after the other."""
+    return _Described(read_text)
 
 
 def _delegated(callers: list[Caller]) -> Delegated:
