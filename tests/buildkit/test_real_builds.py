@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +187,15 @@ def test_an_interrupted_build_leaves_no_process_and_no_file(build_engine: Buildc
     assert not any(command.endswith(b"buildctl") for command in commands)
 
 
+@pytest.fixture
+def heeded_interrupt() -> Iterator[None]:
+    """A shell's background job ignores the interrupt, and so does all that it starts; not here."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded_interrupt")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_verification_that_is_stopped_leaves_nothing(
     number: signal.Signals, project: Path, build_engine: BuildctlEngine, tmp_path_factory: pytest.TempPathFactory

@@ -404,6 +404,9 @@ def test_a_rule_that_fails_is_said_so(run: Run, folder: Path, monkeypatch: pytes
     (folder / "Dockerfile").write_text(LEAKS["argument"])
     outcome = run("check")
     assert "note: Dockerfile:1:1: rule `secret-in-arg` failed on this file (internal error)" in outcome.out
+    assert outcome.status == 2, "what was found may not be all"
+    assert run("check", "--format", "json", "--output", "part.json").status == 2
+    assert run("merge", "part.json").status == 2
 
 
 def test_syntax_is_counted_not_listed(run: Run, folder: Path) -> None:

@@ -252,7 +252,7 @@ def test_the_reply_to_initialize_waits_for_no_rule_and_no_parser() -> None:
         "buildhush",
         *(
             f"buildhush.lsp{name}"
-            for name in ("", ".server", ".frames", ".transport", ".capabilities", ".client", ".protocol")
+            for name in ("", ".server", ".frames", ".transport", ".capabilities", ".client", ".protocol", ".log")
         ),
     }
     assert not {"tree_sitter", "bashlex", "detect_secrets", "rich", "pathspec", "yaml"} & loaded

@@ -281,6 +281,8 @@ def _status(
 ) -> int:
     if any(counts(each, arguments.fail_on or thresholds.get(each.file)) for each in results.findings):
         return 1
+    if results.failed_inside:
+        return 2
     if results.checked:
         return 0
     only_empty = all(each.reason == targets.NO_DOCKERFILE for each in found.skipped)

@@ -15,7 +15,11 @@ _FILES = (
 _STATUS = (
     ("0", "Nothing was found, or nothing that --fail-on counts."),
     ("1", "Something was found; of fix: something is left, or with --diff something would change."),
-    ("2", "Nothing could run: wrong arguments, or no file that can be read; of fix also: a file could not be written."),
+    (
+        "2",
+        "Nothing could run: wrong arguments, no file that can be read; or something failed inside, so that not all may "
+        "be found. Of fix also: a file could not be written.",
+    ),
 )
 
 

@@ -41,7 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     if not check.report(results, arguments):
         return 2
-    return int(any(check.counts(finding, arguments.fail_on) for finding in results.findings))
+    if any(check.counts(finding, arguments.fail_on) for finding in results.findings):
+        return 1
+    return 2 if results.failed_inside else 0
 
 
 def merged(parts: list[Results]) -> Results:

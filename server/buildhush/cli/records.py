@@ -87,6 +87,9 @@ class FindingRecord(Struct, frozen=True):
         return (self.file, self.range.line, self.range.column, self.rule, self.message)
 
 
+_INTERNAL = "internal error"
+
+
 class ProblemRecord(Struct, frozen=True):
     """Something that is wrong with the file itself or with a comment in it; never counted as a finding."""
 
@@ -117,6 +120,12 @@ class Results(Struct, frozen=True):
     def suppressed(self) -> int:
         """How many findings were silenced, also in merged runs that only gave their number."""
         return len(self.silenced) + self.silenced_elsewhere
+
+    @property
+    def failed_inside(self) -> bool:
+        """Whether buildhush itself failed on a file, so that what was found may not be all."""
+        said = (*(each.reason for each in self.skipped), *(each.message for each in self.problems))
+        return any(text.startswith(_INTERNAL) or text.endswith(f"({_INTERNAL})") for text in said)
 
 
 def stable(results: Results) -> Results:
