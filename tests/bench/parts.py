@@ -64,7 +64,11 @@ def plain(parts: Medians) -> str:
 
 def _others(by_name: Mapping[str, float]) -> Sequence[str]:
     mine = by_name[BUILDHUSH]
-    return [f"{name} {_short(each)} ({each / mine:.2g}×)" for name, each in by_name.items() if name != BUILDHUSH]
+    return [f"{name} {_short(each)} ({_times(each / mine)}×)" for name, each in by_name.items() if name != BUILDHUSH]
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2g}"
 
 
 def _short(seconds: float) -> str:
