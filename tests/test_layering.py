@@ -21,10 +21,23 @@ MAY_IMPORT = {
     "flow": {"flow", "dockerfile", "shell", "knowledge", "text"},
     "fixes": {"fixes", "flow", "dockerfile", "shell", "knowledge", "text"},
     "rules": {"rules", "fixes", "flow", "dockerfile", "shell", "knowledge", "text"},
+    "failures": set(),
     "config": {"rules", "knowledge"},
     "suppress": {"config", "rules", "dockerfile", "text"},
-    "reports": {"config", "rules", "flow", "dockerfile", "knowledge", "text"},
-    "engine": {"reports", "suppress", "config", "rules", "fixes", "flow", "dockerfile", "shell", "knowledge", "text"},
+    "reports": {"failures", "config", "rules", "flow", "dockerfile", "knowledge", "text"},
+    "engine": {
+        "failures",
+        "reports",
+        "suppress",
+        "config",
+        "rules",
+        "fixes",
+        "flow",
+        "dockerfile",
+        "shell",
+        "knowledge",
+        "text",
+    },
 }
 """By layer: the layers it may import. Those that are not named (the surfaces and their neighbours) are below."""
 

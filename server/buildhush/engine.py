@@ -16,6 +16,7 @@ from buildhush.config import Settings
 from buildhush.dockerfile.incremental import Reparse, reparse_with_counts
 from buildhush.dockerfile.nodes import Change, Dockerfile, Instruction, Node
 from buildhush.dockerfile.parser import directive_problems, parse
+from buildhush.failures import INTERNAL_ERROR, where_raised
 from buildhush.flow.assemble import gather
 from buildhush.flow.facts import Facts, Hop, SourceKind
 from buildhush.flow.last import of_last
@@ -24,7 +25,7 @@ from buildhush.flow.scene import ContextView as Context
 from buildhush.knowledge.catalogue import load_commands
 from buildhush.knowledge.commands import CommandKnowledge
 from buildhush.knowledge.values import hushed
-from buildhush.reports import Found, Report, TrailStep, reports_of, where_raised
+from buildhush.reports import Found, Report, TrailStep, reports_of
 from buildhush.rules.api import Fix
 from buildhush.rules.registry import all_rules
 from buildhush.suppress import comment_fix, silence, silencing_comments
@@ -117,7 +118,7 @@ def analyze(
     return Analysis(text, tree, _no_facts(tree), (), (_FAILURE,), context=context, settings=settings)
 
 
-_FAILURE = DocumentProblem(Span(0, 0), "buildhush could not analyse this file (internal error)", "internal-error")
+_FAILURE = DocumentProblem(Span(0, 0), f"buildhush could not analyse this file ({INTERNAL_ERROR})", "internal-error")
 
 
 def _analysed(
@@ -344,7 +345,7 @@ def _analysed_after(analysis: Analysis, edits: tuple[Edit, ...], text: str) -> A
         return analyze(text, context=analysis.context, settings=analysis.settings, previous=analysis)
     after = analysis
     for edit in reversed(made):
-        between = after.text[: edit.span.start] + edit.text + after.text[edit.span.end :]
+        between = apply(after.text, (edit,))
         after = analyze(between, context=analysis.context, settings=analysis.settings, previous=after, edit=edit)
     return after
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from buildhush.config import Settings
 from buildhush.dockerfile.nodes import Dockerfile
+from buildhush.failures import where_raised
 from buildhush.flow.facts import Facts, Hop, Sink
 from buildhush.flow.memo import same_objects
 from buildhush.knowledge.values import hushed
@@ -136,13 +137,4 @@ def _severity(rule: Rule, finding: Finding, settings: Settings) -> Severity:
     return rule.severity
 
 
-def where_raised(error: Exception) -> str:
-    """Type and place of an exception. Its text may quote the document, so it is left out."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{trace.tb_frame.f_code.co_filename.rsplit('buildhush', 1)[-1]}:{trace.tb_lineno}" if trace else "?"
-    return f"{type(error).__name__} at {place}"
-
-
-__all__ = ["Found", "Report", "TrailStep", "reports_of", "where_raised"]
+__all__ = ["Found", "Report", "TrailStep", "reports_of"]

@@ -18,7 +18,6 @@ analyser still reports. `python -m tests.buildkit.proofs` runs all of it and wri
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,7 +28,7 @@ from pathlib import Path
 
 from tests.buildkit.casefile import Case, CaseInput, prepare, read_cases
 from tests.buildkit.compare import JUDGED, MAY_LEAK, PLACEHOLDER
-from tests.buildkit.observe_truth import TRUTH
+from tests.buildkit.observe_truth import read_truth
 
 from buildhush.companions.context import read_context
 from buildhush.companions.dockerignore import IGNORE_NAME
@@ -381,7 +380,7 @@ def prove_case(engine: Engine, proof_case: ProofCase) -> Iterator[Proof]:
 @cache
 def _known_to_fail() -> frozenset[str]:
     """The observed cases that BuildKit did not build to the end."""
-    observed = json.loads(TRUTH.read_text(encoding="utf-8"))["cases"]
+    observed = read_truth()["cases"]
     return frozenset(
         identifier
         for identifier, case in observed.items()

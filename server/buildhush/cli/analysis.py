@@ -27,7 +27,7 @@ from buildhush.config import (
     parse_configuration,
 )
 from buildhush.engine import Analysis, Context, DocumentProblem, Report, analyze, fixes
-from buildhush.reports import where_raised
+from buildhush.failures import INTERNAL_ERROR, internal_error
 from buildhush.rules.api import Fix
 from buildhush.text.line_index import LineIndex
 from buildhush.text.spans import Span, apply
@@ -82,7 +82,7 @@ def check_file(target: Target, request: Request) -> FileResult:
     try:
         return _checked(target, request)
     except Exception as error:
-        return FileResult(target, skipped=SkippedRecord(target.shown, f"internal error ({where_raised(error)})"))
+        return FileResult(target, skipped=SkippedRecord(target.shown, internal_error(error)))
 
 
 def _checked(target: Target, request: Request) -> FileResult:
@@ -130,7 +130,7 @@ def _nearest_configuration(folder: str) -> _Outcome:
         except ConfigurationError as error:
             found = error.problems
         except Exception as error:
-            found = (ConfigurationProblem(folder, 1, "", f"internal error ({where_raised(error)})"),)
+            found = (ConfigurationProblem(folder, 1, "", internal_error(error)),)
         parent = os.path.dirname(folder)
         if found is None and parent == folder:
             found = Configuration(folder=Path(folder))
@@ -204,7 +204,7 @@ def records(analysis: Analysis, target: Target, *, with_fixes: bool = True) -> F
 def _failures(analysis: Analysis) -> Iterator[DocumentProblem]:
     """A rule that failed is said so, because silence would read as "no leak"."""
     for rule_id in analysis.failed_rules:
-        yield DocumentProblem(Span(0, 0), f"rule `{rule_id}` failed on this file (internal error)", "internal-error")
+        yield DocumentProblem(Span(0, 0), f"rule `{rule_id}` failed on this file ({INTERNAL_ERROR})", "internal-error")
 
 
 class _Writer:

@@ -43,8 +43,8 @@ from buildhush.companions.readers import kind_of
 from buildhush.companions.reading import Reading
 from buildhush.config import Configuration, ConfigurationError
 from buildhush.engine import Analysis, analyze
+from buildhush.failures import internal_error, where_raised
 from buildhush.knowledge.values import find_literals, hushed
-from buildhush.reports import where_raised
 from buildhush.text.line_index import LineIndex
 from buildhush.text.spans import Span
 
@@ -77,7 +77,7 @@ class Looked(Struct, frozen=True):
 
 def _failure(shown: str, error: Exception) -> ProblemRecord:
     """What is said of a file when looking at it, beside those that build or are built, failed inside."""
-    message = f"internal error ({where_raised(error)}): what this file leaks by how it builds or is built may be missed"
+    message = f"{internal_error(error)}: what this file leaks by how it builds or is built may be missed"
     return ProblemRecord(shown, Range(1, 1, 1, 1), NOT_READ, message)
 
 

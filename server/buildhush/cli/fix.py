@@ -32,8 +32,8 @@ from buildhush.cli.surroundings import look_around
 from buildhush.companions.readers import kind_of
 from buildhush.config import ConfigurationError
 from buildhush.engine import Analysis
+from buildhush.failures import internal_error
 from buildhush.knowledge.values import hushed
-from buildhush.reports import where_raised
 from buildhush.rules.api import PassedSecret, Safety
 from buildhush.text.difference import line_edits
 from buildhush.text.line_index import LineIndex
@@ -141,7 +141,7 @@ class _Run:
             except ConfigurationError as error:
                 self.not_fixed.append((target.shown, f"configuration error: {error}"))
             except Exception as error:
-                self.not_fixed.append((target.shown, f"internal error ({where_raised(error)})"))
+                self.not_fixed.append((target.shown, internal_error(error)))
         # What could not be written as a whole is not tried again piece by piece.
         for step in self._of_callers() if not self.unwritten else ():
             try:
@@ -162,7 +162,7 @@ class _Run:
         try:
             yield from self.repairs.of_callers()
         except Exception as error:
-            self.not_fixed.append(("files that build Dockerfiles", f"internal error ({where_raised(error)})"))
+            self.not_fixed.append(("files that build Dockerfiles", internal_error(error)))
 
     def _do(self, step: Step) -> None:
         """Writes a step. Raises UnreadableError."""

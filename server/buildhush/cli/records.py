@@ -12,6 +12,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from buildhush.failures import says_internal_error
+
 VERSION = 1
 
 NOT_READ = "caller-not-read"
@@ -87,9 +89,6 @@ class FindingRecord(Struct, frozen=True):
         return (self.file, self.range.line, self.range.column, self.rule, self.message)
 
 
-_INTERNAL = "internal error"
-
-
 class ProblemRecord(Struct, frozen=True):
     """Something that is wrong with the file itself or with a comment in it; never counted as a finding."""
 
@@ -125,7 +124,7 @@ class Results(Struct, frozen=True):
     def failed_inside(self) -> bool:
         """Whether buildhush itself failed on a file, so that what was found may not be all."""
         said = (*(each.reason for each in self.skipped), *(each.message for each in self.problems))
-        return any(text.startswith(_INTERNAL) or text.endswith(f"({_INTERNAL})") for text in said)
+        return any(map(says_internal_error, said))
 
 
 def stable(results: Results) -> Results:

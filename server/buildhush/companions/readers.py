@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from buildhush.companions import bake, compose, gitlab, scripts, workflows
 from buildhush.companions.callers import CallerFile, ReadText
 from buildhush.companions.trees import Trees
+from buildhush.failures import where_raised
 from buildhush.text.spans import Span
 
 _log = logging.getLogger("buildhush.companions")
@@ -66,8 +67,6 @@ def read_caller_file(
     try:
         return _read(kind, path, text, read_text, root, trees)
     except Exception as error:
-        from buildhush.reports import where_raised
-
         _log.error("a %s file could not be read: %s", kind, where_raised(error))
         return CallerFile(path, text, problems=(Span(0, 0),))
 
