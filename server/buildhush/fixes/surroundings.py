@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from buildhush.dockerfile.nodes import Command, Dockerfile, From, Instruction, Run, Simple
+from buildhush.dockerfile.nodes import Command, Dockerfile, From, Instruction, Onbuild, Run, Simple
 from buildhush.fixes.scripts import body_of, command_name, commands
 
 _SHORT_OPTIONS = re.compile(r"-[a-z]+")
@@ -125,5 +125,5 @@ def folder_needed_later(tree: Dockerfile, node: Instruction, path: str) -> bool:
 
 
 def runs_later(tree: Dockerfile, node: Instruction) -> bool:
-    """Whether a RUN follows that could need what this one leaves behind."""
-    return any(isinstance(each, Run) for each in after(tree, node))
+    """Whether a RUN follows, in this build or the next (ONBUILD), that could need what this one leaves behind."""
+    return any(isinstance(each.trigger if isinstance(each, Onbuild) else each, Run) for each in after(tree, node))

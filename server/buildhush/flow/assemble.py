@@ -20,7 +20,6 @@ from buildhush.flow.facts import (
     Hop,
     LiteralSecret,
     Place,
-    Reader,
     Removal,
     SecretVariable,
     Sink,
@@ -28,7 +27,7 @@ from buildhush.flow.facts import (
     SourceKind,
 )
 from buildhush.flow.memo import Memo, same_objects
-from buildhush.flow.readers import Readers, file_readers, variable_readers
+from buildhush.flow.readers import NO_READERS, Readers, file_readers, variable_readers
 from buildhush.flow.scene import ContextView, Scene
 from buildhush.flow.step import Declared
 from buildhush.flow.walk import Walk
@@ -302,12 +301,8 @@ def _variables(
     too_many = sum(len(each.taken.step.declared) for each in declaring) > MAX_FOLLOWED_VARIABLES
     for each in declaring:
         for item in each.taken.step.declared:
-            if too_many:
-                # A reader that is no RUN keeps every fix from moving a variable whose readers are not known.
-                readers = Readers((Reader(item.node, ()),))
-            elif item.in_onbuild:
-                readers = Readers()
-            else:
+            readers = None
+            if not too_many and not item.in_onbuild:
                 readers = variable_readers(
                     walk.walked, each.walked, each.block, each.taken, item.pair.key.value, walk.scene.tree.escape
                 )
@@ -317,8 +312,10 @@ def _variables(
     return ((*_unused_globals(walk), *arguments), tuple(environment))
 
 
-def _finished_variable(walk: Walk, item: Declared, readers: Readers, reach: _Reach) -> SecretVariable | None:
+def _finished_variable(walk: Walk, item: Declared, found: Readers | None, reach: _Reach) -> SecretVariable | None:
+    """`found`: who reads it, None where nobody looked."""
     stage, name = item.stage, item.pair.key.value
+    readers = NO_READERS if found is None else found
     shown = readers.are_shown and (item.is_argument or item.inherits_argument)
     if reach.is_in_config(stage):
         sinks = [Sink.CONFIG]
@@ -348,6 +345,7 @@ def _finished_variable(walk: Walk, item: Declared, readers: Readers, reach: _Rea
         default,
         declaration[0] if declaration is not None else None,
         item.guessable,
+        found is not None,
     )
 
 

@@ -193,9 +193,10 @@ def case(machine: Interpreter, node: ir.Case, state: State, context: Context) ->
     succeeded: list[State | None] = []
     failed: list[State | None] = []
     matched_all = False
+    decides = is_known(subject.text) and not subject.settable
     for patterns, body in node.items:
         known = [pattern.constant for pattern in patterns]
-        if is_known(subject.text) and all(text is not None and not _is_pattern(text) for text in known):
+        if decides and all(text is not None and not _is_pattern(text) for text in known):
             if subject.text not in known:
                 continue
             matched_all = True

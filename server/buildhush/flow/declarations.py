@@ -12,6 +12,8 @@ from buildhush.flow.stage_state import StageVariable
 from buildhush.flow.step import Declared, Step
 from buildhush.knowledge.values import judge, may_hold_secret
 
+_CONFIGURED = "the configuration says so"
+
 
 def simple_step(scene: Scene, node: Simple, stage: Stage, view: StateView) -> Step:
     """WORKDIR, USER, EXPOSE and their like."""
@@ -81,17 +83,21 @@ def _argument(
     override = scene.secret_name(name)
     if override is not None:
         secret = override
+    carried = _carried(found, pair)
     if verdict.kind == "reference" and override is None and pair.value is not None:
-        secret = bool(_carried(found, pair)) or (secret and not _is_known(scene, pair.value, view))
+        secret = bool(carried) or (secret and not _is_known(scene, pair.value, view))
     if not secret:
-        return StageVariable(name, text, True, node, pair), None
+        return StageVariable(name, text, True, node, pair, settable=True), None
     place = Place(node, pair.key.span)
     certainty = Certainty.CERTAIN if verdict.certain else Certainty.LIKELY
-    source = Source(SourceKind.ARG, name, certainty, verdict.reason, place)
+    reason = verdict.reason
+    if not verdict.secret:
+        reason = f"its default holds `{carried[0][1][0].name}`" if carried else _CONFIGURED
+    source = Source(SourceKind.ARG, name, certainty, reason, place)
     trail = (Hop(place, f"build argument `{name}` is declared"),)
     literal = default is not None and verdict.kind not in (None, "empty", "placeholder", "reference")
     item = Declared(node, stage, pair, source, trail, literal, True, False, in_onbuild)
-    return StageVariable(name, None, True, node, pair, (source,), trail), item
+    return StageVariable(name, None, True, node, pair, (source,), trail, True), item
 
 
 def _environment(
@@ -109,7 +115,7 @@ def _environment(
     text = scene.text(pair.value.text, view) if pair.value is not None else ""
     override = scene.secret_name(name)
     if not found and override is None and not may_hold_secret(name, value):
-        return StageVariable(name, text, False, node, pair), None
+        return StageVariable(name, text, False, node, pair, settable=_is_settable(scene, pair, view)), None
     carried = _carried(found, pair)
     place = Place(node, pair.key.span)
     if carried:
@@ -118,16 +124,17 @@ def _environment(
         item = Declared(node, stage, pair, sources[0], trail, False, False, True, in_onbuild)
         return StageVariable(name, None, False, node, pair, sources, trail), item
     if override is None and not may_hold_secret(name, value):
-        return StageVariable(name, text, False, node, pair), None
+        return StageVariable(name, text, False, node, pair, settable=_is_settable(scene, pair, view)), None
     expands = pair.value is not None and bool(references(pair.value.text, scene.tree.escape))
     verdict = judge(name, value, parameter=False, expanded=expands)
     secret = verdict.secret if override is None else override and bool(value)
     if secret and verdict.kind == "reference":
         secret = override is True
     if not secret:
-        return StageVariable(name, text, False, node, pair), None
+        return StageVariable(name, text, False, node, pair, settable=_is_settable(scene, pair, view)), None
     certainty = Certainty.CERTAIN if verdict.certain else Certainty.LIKELY
-    source = Source(SourceKind.ENV, name, certainty, verdict.reason, place)
+    reason = verdict.reason if verdict.secret else _CONFIGURED
+    source = Source(SourceKind.ENV, name, certainty, reason, place)
     trail = (Hop(place, f"environment variable `{name}` is set"),)
     item = Declared(node, stage, pair, source, trail, True, False, False, in_onbuild, verdict.guessable)
     return StageVariable(name, None, False, node, pair, (source,), trail), item
@@ -136,6 +143,14 @@ def _environment(
 def _carried(found: list[Found], pair: Pair) -> list[Found]:
     """Secret variables that the value of a pair expands."""
     return [each for each in found if pair.span.start <= each[0].span.start and each[0].span.end <= pair.span.end]
+
+
+def _is_settable(scene: Scene, pair: Pair, view: StateView) -> bool:
+    """Whether the value of an ENV is made of one that the build can be given."""
+    if pair.value is None or "$" not in pair.value.text:
+        return False
+    names = [reference.name for reference in references(pair.value.text, scene.tree.escape)]
+    return any(variable.settable for name in names if (variable := view.variable(name)) is not None)
 
 
 def _is_known(scene: Scene, value: Word, view: StateView) -> bool:

@@ -84,15 +84,16 @@ class Operand(Struct, frozen=True):
     span: Span
     glob: bool
     word: ir.Word | None
+    settable: bool = False
 
     @property
     def value(self) -> Value:
         """Its symbolic text and the secrets in it."""
-        return Value(self.text, self.taints)
+        return Value(self.text, self.taints, self.settable)
 
 
 def _operand(value: Value, word: ir.Word, *, glob: bool) -> Operand:
-    return Operand(value.text, value.taints, word.span, glob, word)
+    return Operand(value.text, value.taints, word.span, glob, word, value.settable)
 
 
 def is_harmless(name: str) -> bool:
@@ -106,6 +107,8 @@ class Expander:
     def __init__(self, files: Files, substitute: Callable[[ir.Script, State, Context], Capture]) -> None:
         self.files = files
         self.substitute = substitute
+        self._named_settable = False
+        """Whether a variable that a build can set was named since the innermost substitution began."""
 
     def operands(self, words: Iterable[ir.Word], state: State, context: Context) -> list[Operand]:
         """The arguments that words become: `$@` and unquoted values with blanks split, braces expanded."""
@@ -129,12 +132,14 @@ class Expander:
             return Value(bounded(part.text, f"… at {word.span.start}"))
         texts: list[str] = []
         taints = CLEAN
+        settable = False
         for part in parts:
             piece = self._part(part, state, context)
             texts.append(piece.text)
+            settable = settable or piece.settable
             if piece.taints:
                 taints = taints | piece.taints
-        return Value(bounded("".join(texts), f"… at {word.span.start}"), taints)
+        return Value(bounded("".join(texts), f"… at {word.span.start}"), taints, settable)
 
     def variable(self, name: str, state: State, context: Context, span: Span) -> Value:
         """The value of `$name`; an unset one is a symbol of its own."""
@@ -145,6 +150,7 @@ class Expander:
             return Value(
                 " ".join(value.text for value in context.positional),
                 frozenset().union(*(value.taints for value in context.positional)),
+                any(value.settable for value in context.positional),
             )
         value = state.variables.get(name)
         if value is not None:
@@ -163,13 +169,17 @@ class Expander:
                     return [_operand(value, word, glob=False) for value in context.positional]
                 value = self._part(part, state, context)
                 if not part.quoted and is_known(value.text):
-                    pieces = value.text.split()
-                    return [Operand(piece, value.taints, word.span, _has_glob(piece), word) for piece in pieces]
+                    return [
+                        Operand(piece, value.taints, word.span, _has_glob(piece), word, value.settable)
+                        for piece in value.text.split()
+                    ]
                 return [_operand(value, word, glob=False)]
         value = self.value(word, state, context)
         glob = any(isinstance(part, ir.Literal) and not part.quoted and _has_glob(part.text) for part in word.parts)
         if any(isinstance(part, ir.Literal) and not part.quoted and "{" in part.text for part in word.parts):
-            return [Operand(text, value.taints, word.span, glob, word) for text in expand_braces(value.text)]
+            return [
+                Operand(text, value.taints, word.span, glob, word, value.settable) for text in expand_braces(value.text)
+            ]
         return [_operand(value, word, glob=glob)]
 
     @staticmethod
@@ -213,11 +223,14 @@ class Expander:
             value = self.variable(pointed, state, context, part.span) if pointed.isidentifier() else Value(value.text)
         if value.taints:
             self.files.note_word(place, "variable", value.taints)
+        settable = value.settable or (operand is not None and operand.settable)
+        self._named_settable = self._named_settable or settable
         operator = part.operator
         if operator in (":+", "+"):
-            return operand or Value("")
+            # Whether the variable is set is not known.
+            return Value(operand.text, operand.taints, True) if operand is not None else Value("")
         if not operator:
-            return Value(value.text, through(value.taints, place, f"`${part.name}` carries it"))
+            return Value(value.text, through(value.taints, place, f"`${part.name}` carries it"), settable)
         taints = through(value.taints, place, f"`${{{part.name}}}` carries it")
         if operator in (":-", "-", ":=", "="):
             default = operand or Value("")
@@ -226,17 +239,17 @@ class Expander:
                 text = f"{value.text}" if not default.text else symbol(f"${{{part.name}:-{display(default.text)}}}")
             else:
                 text = value.text or default.text
-            result = Value(text, taints | default.taints)
+            result = Value(text, taints | default.taints, settable)
             if operator in (":=", "="):
                 state.variables[part.name] = result
             return result
         if operator in (":?", "?"):
-            return Value(value.text, taints)
+            return Value(value.text, taints, settable)
         if operator == ":" and operand is not None and _is_glimpse(operand.text):
             return Value(symbol(f"${{{part.name}:{display(operand.text)}}}"))
         if operator in ("%%", "##") and operand is not None and operand.text in ("*", "?*"):
             taints = CLEAN
-        return Value(self._trimmed(value.text, operator, operand, part.name), taints)
+        return Value(self._trimmed(value.text, operator, operand, part.name), taints, settable)
 
     @staticmethod
     def _trimmed(text: str, operator: str, operand: Value | None, name: str) -> str:
@@ -250,13 +263,16 @@ class Expander:
         return symbol(f"${{{name}{operator}{display(operand.text) if operand else ''}}}")
 
     def _substitution(self, part: ir.CommandSubstitution, state: State, context: Context) -> Value:
+        named_before, self._named_settable = self._named_settable, False
         capture = self.substitute(part.body, state, context)
+        settable = self._named_settable
+        self._named_settable = settable or named_before
         known = [text for text in capture.texts if text is not None]
         if capture.texts and len(known) == len(capture.texts):
             text = bounded("\n".join(known).strip("\n"), f"$(… at {part.span.start})")
         else:
             text = symbol(f"$(… at {part.span.start})" if capture.taints else _shown(part))
-        return Value(text, capture.taints)
+        return Value(text, capture.taints, settable)
 
 
 def _is_glimpse(text: str) -> bool:

@@ -169,7 +169,8 @@ class SecretVariable(Struct, frozen=True, gc=False):
     `stage` is None for an ARG before the first FROM that no stage redeclares. `pair`: the KEY[=VALUE]. `readers`: RUNs
     whose script names it and other instructions that expand it, in order. `copied_to`: ENV, LABEL … that take it over.
     `literal`: the value is written in the file. `global_declaration`: the ARG before FROM that a stage's `ARG NAME`
-    repeats. `guessable`: the value of an ENV is a password that everybody tries first.
+    repeats. `guessable`: the value of an ENV is a password that everybody tries first. `readers_known`: False where
+    they were not looked for: in ONBUILD, whose triggers run in another build, and in a file with very many variables.
     """
 
     node: Assignment
@@ -185,6 +186,7 @@ class SecretVariable(Struct, frozen=True, gc=False):
     default: str | None
     global_declaration: Assignment | None
     guessable: bool = False
+    readers_known: bool = True
 
 
 class ConfigValue(Struct, frozen=True, gc=False):

@@ -41,11 +41,15 @@ class MountedPath(Struct, frozen=True, gc=False):
 
 
 class InputVariable(Struct, frozen=True, gc=False):
-    """A variable that exists when the script starts; `text` None: not known. `root`: the secret that it carries."""
+    """A variable that exists when the script starts; `text` None: not known. `root`: the secret that it carries.
+
+    `settable`: `text` is what it is unless the build is told otherwise.
+    """
 
     name: str
     text: str | None
     root: Root | None
+    settable: bool = False
 
 
 class InputFile(Struct, frozen=True, gc=False):

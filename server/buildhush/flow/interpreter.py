@@ -43,6 +43,8 @@ from buildhush.text.spans import Span
 MAX_COMMANDS = 20_000
 MAX_DEPTH = 60
 MAX_KNOWN_TEXT = 20_000
+# `if $DEBUG; then`: a build argument is the command that decides.
+_DECIDING = frozenset(("true", "false", ":"))
 
 
 class Call(Struct, frozen=True):
@@ -236,6 +238,8 @@ class Interpreter:
             around = redirected
         nested = context.nesting
         span = context.place(node.span) if nested else node.span
+        if operands[0].settable and name in _DECIDING:
+            return Outcome(state, state)
         call = Call(name, tuple(operands[1:]), span, None if nested else node, node.redirects)
         if not assigned:
             return self.call(call, state, around)
@@ -321,7 +325,7 @@ class Interpreter:
         if append and name in state.variables:
             before = state.variables[name]
             text = bounded(before.text + value.text, f"${name}")
-            value = Value(text, before.taints | value.taints)
+            value = Value(text, before.taints | value.taints, before.settable or value.settable)
         state.variables[name] = value
         mark = value.text
         if "mktemp " in mark:
@@ -391,7 +395,8 @@ class Interpreter:
         taints = union(value.taints for value in values)
         text = values[0].text if len(values) == 1 else " ".join(value.text for value in values)
         text = bounded(text, f"${assignment.name}")
-        return Value(text, through(taints, place, f"is assigned to `{assignment.name}`"))
+        settable = any(value.settable for value in values)
+        return Value(text, through(taints, place, f"is assigned to `{assignment.name}`"), settable)
 
     def _call_function(self, body: ir.Node, call: Call, state: State, context: Context) -> Outcome:
         frame = LoopFrame()

@@ -18,7 +18,8 @@ MAX_FOLLOWED = 40
 class StageVariable(Struct, frozen=True, gc=False):
     """An ARG or ENV in force. `text`: its value as far as it is known. `secrets`: what it carries, with the trail.
 
-    `is_argument`: an ARG, which ends with its stage. `node`, `pair`: the declaration.
+    `is_argument`: an ARG, which ends with its stage. `node`, `pair`: the declaration. `settable`: a build argument, or
+    an ENV that is made of one: `text` holds unless the build is told otherwise.
     """
 
     name: str
@@ -28,12 +29,13 @@ class StageVariable(Struct, frozen=True, gc=False):
     pair: Pair | None
     sources: tuple[Source, ...] = ()
     trail: tuple[Hop, ...] = ()
+    settable: bool = False
 
     @property
     def input(self) -> InputVariable:
         """The variable as a RUN sees it."""
         root = Root(RootKind.VARIABLE, self.name) if self.sources else None
-        return InputVariable(self.name, self.text, root)
+        return InputVariable(self.name, self.text, root, self.settable)
 
 
 class StageFile(Struct, frozen=True, gc=False):

@@ -83,10 +83,13 @@ class Value(Struct, frozen=True, gc=False):
 
     `text` holds known characters, and a symbol (`flow.symbols`) for every part that is not known, so that the same
     unknown part compares equal to itself: `rm "$DIR/x"` removes what `> "$DIR/x"` wrote.
+
+    `settable`: a build can be given another text (`--build-arg`), so what is known decides no condition.
     """
 
     text: str
     taints: Taints = CLEAN
+    settable: bool = False
 
 
 EMPTY = Value("")

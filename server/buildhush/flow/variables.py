@@ -51,7 +51,8 @@ class Variables:
         if variable is None:
             return None
         taints: Taints = frozenset([Taint(variable.root)]) if variable.root is not None else CLEAN
-        value = Value(variable.text if variable.text is not None else symbol(f"${name}"), taints)
+        text = variable.text if variable.text is not None else symbol(f"${name}")
+        value = Value(text, taints, variable.settable)
         self._own[name] = value
         return value
 
@@ -137,7 +138,8 @@ class Variables:
                 result[name] = value
             elif mine is not value:
                 text = mine.text if mine.text == value.text else symbol(f"${name}")
-                result[name] = Value(text, mine.taints | value.taints if value.taints else mine.taints)
+                taints = mine.taints | value.taints if value.taints else mine.taints
+                result[name] = Value(text, taints, mine.settable or value.settable)
         result._own_exports |= other._own_exports
         result._kept_back &= other._kept_back
         return result

@@ -324,7 +324,7 @@ _TEXT = frozenset({"", "txt"})
 _DATA = _words("txt json yml yaml toml ini cfg conf properties xml csv text dat bin") | {""}
 
 _PUBLIC_PLACE = re.compile(
-    r"/\.ssh/(?:authorized_keys2?|known_hosts)$|^/etc/ssh/ssh_known_hosts$"
+    r"/\.ssh/(?:authorized_keys2?|known_hosts)$|^/etc/ssh/ssh_known_hosts$|/[^/]+\.pub$"
     r"|^/usr/local/share/ca-certificates/(?:[^/]+/)*[^/]+\.crt$"
     r"|^/(?:etc/pki/ca-trust/source|usr/share/pki/ca-trust-source|etc/ca-certificates/trust-source|etc/pki/trust)"
     r"/anchors/[^/]+$"

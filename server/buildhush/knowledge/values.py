@@ -131,6 +131,8 @@ def judge(name: str, value: str | None, *, parameter: bool = False, expanded: bo
         return _unnamed(by_name, by_value)
     if parameter and (by_value.kind == "empty" or (by_value.kind == "placeholder" and not is_dummy(value))):
         return Verdict(True, False, by_name.reason, by_value.kind)
+    if parameter and value.strip().strip("\"'").lower() in _NOT_GIVEN:
+        return Verdict(True, False, by_name.reason, by_value.kind)
     guessable = is_guessable(value, *by_name.words)
     if by_value.kind == "number" and by_name.password and len(value.strip()) >= 4:
         return Verdict(True, False, by_name.reason, by_value.kind, guessable=guessable)
@@ -184,6 +186,8 @@ _SWITCHES = (
     " optional 0 1 y n t f plain"
 )
 _BOOLEANS = frozenset(_SWITCHES.split())
+_NOT_GIVEN = frozenset(("none", "null", "nil", "undefined"))
+"""Defaults of a parameter that say no more than an empty one."""
 
 _HEX_FINGERPRINT = r"(?:0x)?[0-9A-Fa-f]{8,128}"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,19}://")

@@ -24,7 +24,7 @@ What else: a secret that was in an image that others could pull must be rotated.
 Not reported: writes to `/dev/null`, `/dev/shm`, a `type=tmpfs` mount or the secret mount itself (it is read-only), a
 symbolic link to the secret, hashes and counts of it, files that the same RUN removes on every path on which it
 succeeds, and what is public by its place: certificates of a trust store, keys of package sources, `authorized_keys`,
-`known_hosts`.
+`known_hosts`, `*.pub`.
 """
 
 from __future__ import annotations

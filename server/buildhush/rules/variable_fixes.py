@@ -23,7 +23,7 @@ def variable_fixes(facts: Facts, variable: SecretVariable) -> Iterator[Fix]:
     """Mount instead of ARG/ENV; without a reader, take it away."""
     family = _family(facts, variable)
     readers = _readers(family)
-    if readers is None:
+    if readers is None or any(_is_composed(each, family) for each in family):
         return
     root = next((each for each in family if each.node.keyword == "ARG"), family[0])
     secret_id = secret_id_for_variable(root.name)
@@ -54,6 +54,8 @@ def variable_fixes(facts: Facts, variable: SecretVariable) -> Iterator[Fix]:
             note=". ".join(notes),
         )
         return
+    if any(isinstance(each, Run) and _expands(each, variable.name) for each in after(facts.tree, variable.node)):
+        return  # On a path that this build does not take.
     if not run_time and _run_follows(facts, variable):
         notes.append("No RUN names it; check that none reads it from its environment")
     yield Fix(
@@ -87,8 +89,17 @@ def _copies(copy: SecretVariable, original: SecretVariable) -> bool:
     return any(reader.node is copy.node for reader in original.readers)
 
 
+def _is_composed(variable: SecretVariable, family: tuple[SecretVariable, ...]) -> bool:
+    """Whether an ARG's default is made around another variable, which nobody does for the value of a secret."""
+    if variable.node.keyword != "ARG" or variable.pair.value is None or "$" not in variable.pair.value.text:
+        return False
+    return not any(_copies(variable, other) for other in family)
+
+
 def _readers(family: tuple[SecretVariable, ...]) -> dict[str, list[Reader]] | None:
-    """The RUNs by the name they read; None when something that is no RUN reads one of the family."""
+    """The RUNs by the name they read; None when something that is no RUN reads one, or nobody knows who does."""
+    if not all(variable.readers_known for variable in family):
+        return None
     members: set[int] = {id(each.node) for each in family}
     found: dict[str, list[Reader]] = {}
     for variable in family:

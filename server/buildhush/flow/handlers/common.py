@@ -172,7 +172,7 @@ def _note_path(machine: Interpreter, text: str, operand: Operand, state: State, 
 
 
 def after_equals(operand: Operand) -> Value:
-    return Value(operand.text.partition("=")[2], operand.taints)
+    return Value(operand.text.partition("=")[2], operand.taints, operand.settable)
 
 
 def call_operands(machine: Interpreter, words: list[Operand], call: Call, state: State, context: Context) -> Outcome:

@@ -28,7 +28,7 @@ def declare(machine: Interpreter, call: Call, state: State, context: Context) ->
             name = name.removesuffix("+")
             value = after_equals(operand)
             place = context.place(operand.span)
-            value = Value(value.text, through(value.taints, place, f"is assigned to `{name}`"))
+            value = Value(value.text, through(value.taints, place, f"is assigned to `{name}`"), value.settable)
             machine.assign(state, name, value, append=append)
         elif operand.taints and not is_known(operand.text):
             # `export $(cat .env)`: whatever the file names.
@@ -120,13 +120,14 @@ def change_folder(machine: Interpreter, call: Call, state: State, context: Conte
 
 
 def compare(machine: Interpreter, call: Call, state: State, context: Context) -> Outcome:
-    """test and [: nothing gets out; two known strings decide."""
+    """test and [: nothing gets out; two known strings decide, where no build can be given others."""
     texts = [operand.text for operand in call.operands if operand.text != "]"]
     for option, operand in zip(texts, call.operands[1:], strict=False):
         if option in ("-f", "-e", "-s", "-r"):
             machine.evidence.paths_tested.add(machine.files.path(operand.text, state))
     note_operands(machine, call.operands, state, context)
-    if len(texts) == 3 and texts[1] in ("=", "==", "!=") and is_known(texts[0]) and is_known(texts[2]):
+    decided = len(texts) == 3 and texts[1] in ("=", "==", "!=") and is_known(texts[0]) and is_known(texts[2])
+    if decided and not any(operand.settable for operand in call.operands):
         equal = (texts[0] == texts[2]) == (texts[1] != "!=")
         return Outcome(state, None) if equal else Outcome(None, state)
     return Outcome(state, state)
