@@ -126,6 +126,20 @@ def test_no_file_but_the_ignore_file_is_opened(tmp_path: Path) -> None:
     assert opened == [".dockerignore"]
 
 
+def test_settings_that_git_keeps_are_no_secret(tmp_path: Path) -> None:
+    make(tmp_path, ".env", "app/.npmrc", "docker/Dockerfile")
+    outside_of_git = read_context(str(tmp_path))
+    assert outside_of_git.secret_files == (".env", "app/.npmrc")
+    (tmp_path / ".git").mkdir()
+    kept = read_context(str(tmp_path))
+    assert kept.secret_files == (".env",)
+    assert kept.exists("app/.npmrc")
+    (tmp_path / ".gitignore").write_text(".npmrc\n")
+    assert kept.refreshed().secret_files == (".env", "app/.npmrc")
+    (tmp_path / "app" / ".gitignore").write_text("!.npmrc\n")
+    assert read_context(str(tmp_path)).secret_files == (".env",)
+
+
 def test_it_is_read_again_only_when_something_changed(tmp_path: Path) -> None:
     make(tmp_path, ".env", "a/b.txt", ignore="")
     context = read_context(str(tmp_path))

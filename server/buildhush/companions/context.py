@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from buildhush.companions.dockerignore import IgnoreRules, ignore_files, matches_source, read_rules
+from buildhush.companions.gitignore import ignoring_files, is_kept
 from buildhush.companions.regular import read_regular
-from buildhush.knowledge.files import classify_file
+from buildhush.knowledge.files import classify_file, may_be_settings
 
 MAX_ENTRIES = 20_000
 MAX_DEPTH = 12
@@ -56,7 +57,8 @@ class BuildContext:
 
     `root`: absolute path of the context. `dockerfile`: path of the Dockerfile, or None when it isn't a file.
     `ignore_path`: the ignore file in force, None when there is none. `secret_files`: paths relative to the root, with
-    slashes, sorted, that look like secrets and survive the rules. `complete`: the walk saw the whole context.
+    slashes, sorted, that look like secrets and survive the rules. A file that mostly holds settings (`.npmrc`) is none
+    where git keeps it. `complete`: the walk saw the whole context.
     """
 
     root: str
@@ -125,24 +127,24 @@ def read_context(root: str, dockerfile: str | None = None, ignore_text: str | No
     rules = read_rules(ignore_text if ignore_text is not None else _text_of(ignore_path))
     walk = _Walk(rules)
     secret_files = tuple(sorted(walk.secret_files(root)))
-    seen = (*stamps, *walk.folders)
+    seen = (*stamps, *walk.seen)
     return BuildContext(root, dockerfile, ignore_path, rules, secret_files, walk.complete, seen, ignore_text)
 
 
 class _Walk:
-    """One bounded walk. `folders`: what was listed, with the time stamps from before it was listed."""
+    """One bounded walk. `seen`: what was listed or asked, with the time stamps from before that."""
 
     def __init__(self, rules: IgnoreRules) -> None:
         self.rules = rules
         self.complete = True
-        self.folders: list[tuple[str, int]] = []
+        self.seen: list[tuple[str, int]] = []
         self._left = MAX_ENTRIES
 
     def secret_files(self, root: str) -> Iterator[str]:
         pending = [(root, "", 0)]
         while pending:
             folder, prefix, depth = pending.pop()
-            self.folders.append((folder, _stamp(folder)))
+            self.seen.append((folder, _stamp(folder)))
             for entry in _entries(folder, self._left + 1):
                 self._left -= 1
                 if self._left < 0:
@@ -157,7 +159,16 @@ class _Walk:
                         continue
                     pending.append((entry.path, relative + "/", depth + 1))
                 elif classify_file(relative).secret and _is_file(entry) and not self.rules.ignores(relative):
+                    if self._is_kept(entry.path):
+                        continue
                     yield relative
+
+    def _is_kept(self, path: str) -> bool:
+        """Whether it may be settings, and git keeps it."""
+        if not may_be_settings(path):
+            return False
+        self.seen += [(file, _stamp(file)) for file in ignoring_files(path)]
+        return is_kept(path)
 
     def _lost(self, folder: str) -> bool:
         """Whether nothing below an ignored folder can come back."""

@@ -64,6 +64,29 @@ class Ignores(Struct, frozen=True):
         return False
 
 
+def is_kept(path: str) -> bool:
+    """Whether a file lies in a git work tree and git does not ignore it: whoever has the sources has the file, too."""
+    folder = os.path.dirname(path)
+    if not ignoring_files(path):
+        return False
+    ignores = Ignores.above(folder).reading(folder, os.path.join(folder, ".gitignore"))
+    return not ignores.ignores(path, folder=False)
+
+
+def ignoring_files(path: str) -> tuple[str, ...]:
+    """The `.gitignore` files, there or not, that may name a file of a git work tree; none outside of one."""
+    files: list[str] = []
+    folder = os.path.dirname(path)
+    while True:
+        files.append(os.path.join(folder, ".gitignore"))
+        if os.path.exists(os.path.join(folder, ".git")):
+            return tuple(files)
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return ()
+        folder = parent
+
+
 def _text_of(path: str) -> str | None:
     data = read_regular(path, _LARGEST, cut=True)
     return None if data is None else data.decode("utf-8", "surrogateescape")

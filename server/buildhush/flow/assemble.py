@@ -26,6 +26,7 @@ from buildhush.flow.facts import (
     Source,
     SourceKind,
 )
+from buildhush.flow.hindsight import in_hindsight
 from buildhush.flow.memo import Memo, same_objects
 from buildhush.flow.readers import NO_READERS, Readers, file_readers, variable_readers
 from buildhush.flow.scene import ContextView, Scene
@@ -91,7 +92,7 @@ def gather(
         walk.caches_used,
         scene.counts,
     )
-    return facts, memo
+    return in_hindsight(facts), memo
 
 
 def _as_before(facts: Facts, before: Facts) -> Facts:

@@ -26,7 +26,7 @@ from buildhush.flow.scene import ContextView, Scene, StateView
 from buildhush.flow.stage_state import StageFile, StageState
 from buildhush.flow.step import Step
 from buildhush.flow.symbols import covered_by, display, is_below, is_temporary
-from buildhush.knowledge.files import classify_file
+from buildhush.knowledge.files import classify_file, may_be_settings
 
 # Of these, a file of another name that is copied there need not be one.
 _NOT_BY_DESTINATION = ("folder of secrets", "settings with credentials")
@@ -119,7 +119,7 @@ def _copy_context(
         place = Place(node, word.span)
         through: tuple[str, ...] = ()
         is_folder = verdict.kind == "folder of secrets"
-        if verdict.secret and not (context is not None and context.exists(source) is False):
+        if verdict.secret and not (context is not None and _is_no_secret_of(context, source)):
             names = [source]
             certainty = Certainty.CERTAIN if verdict.certain else Certainty.LIKELY
             reason = verdict.reason
@@ -307,6 +307,14 @@ def relative_in(source: str, name: str) -> str:
     if path.startswith(folder + "/"):
         return path[len(folder) + 1 :]
     return posixpath.basename(path)
+
+
+def _is_no_secret_of(context: ContextView, source: str) -> bool:
+    """Whether a file that is secret by its name stays out of the context, or holds settings as far as that can tell."""
+    exists = context.exists(source)
+    if exists is None or not exists:
+        return exists is False
+    return may_be_settings(source) and not context.secret_files_below(source)
 
 
 def _is_excluded(relative: str, pattern: str) -> bool:

@@ -285,7 +285,6 @@ class SecretMount(Struct, frozen=True, gc=False):
 
     `path`: absolute path of the file in the RUN, None when it only sets `mount.env`. `used`: a command of the RUN
     reads it (or may: an opaque script, or a tool that reads that file by itself). `user`: the USER in force.
-    `near_misses`: paths or variables that the script reads though no mount gives them, with what was probably meant.
     """
 
     run: Run

@@ -22,6 +22,7 @@ from buildhush.knowledge.files import FileVerdict, classify_file
 _ALWAYS = (MountedPath("/dev/shm", Storage.MEMORY, ""),)
 # Images whose /bin/sh is bash, so that `$(< file)` and `&>` work there, by how their repository or namespace begins.
 _BASH_AS_SH = ("fedora", "centos", "rockylinux", "almalinux", "amazonlinux", "oraclelinux", "ubi", "rhel", "opensuse")
+_ORDER = (RootKind.MOUNT, RootKind.VARIABLE, RootKind.FILE, RootKind.UNREADABLE)
 _SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh"))
 
 
@@ -48,10 +49,10 @@ class Origins(Struct, frozen=True):
     def of_taints(
         self, taints: frozenset[Taint], hop: Callable[[Taint], tuple[Hop, ...]]
     ) -> tuple[tuple[Source, ...], tuple[Hop, ...]]:
-        """Sources of all taints, and the whole trail of the first (in a stable order)."""
+        """Sources of all taints, and the whole trail of the first: a mount, else a variable, else a file, by name."""
         sources: dict[Source, None] = {}
         trail: tuple[Hop, ...] = ()
-        for taint in sorted(taints, key=lambda taint: (taint.root.kind.value, taint.root.name)):
+        for taint in sorted(taints, key=lambda taint: (_ORDER.index(taint.root.kind), taint.root.name)):
             found, before = self.of(taint.root)
             sources.update(dict.fromkeys(found))
             trail = trail or (*before, *hop(taint))

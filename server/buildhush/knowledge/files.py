@@ -62,6 +62,11 @@ def classify_file(path: str) -> FileVerdict:
     return verdict
 
 
+def may_be_settings(path: str) -> bool:
+    """Whether it is a file that holds settings as often as a token, so that more must be known of it: an `.npmrc`."""
+    return path.rpartition("/")[2] in (".npmrc", "npmrc")
+
+
 def is_public_place(path: str) -> bool:
     """Whether what stands in a file of that absolute path is meant to be public, whatever it was copied from.
 

@@ -20,7 +20,8 @@ What to do: add the file to `.dockerignore`. A RUN that needs it mounts it as a 
 What else: an image that was built before still has the file; rotate what was in it.
 
 Not reported: files that `.dockerignore` leaves out (in Docker's order of patterns, with `!` and `**`), examples and
-public keys. Only names are looked at, a file's content is never read.
+public keys; an `.npmrc` that git keeps, for everybody with the sources has it. Only names are looked at, a file's
+content is never read.
 """
 
 from __future__ import annotations

@@ -22,9 +22,10 @@ that it stays out of the context. For git over SSH, `--mount=type=ssh` needs no 
 What else: the caller passes the file with `docker build --secret id=id_rsa,src=id_rsa`. A program that reads the file
 when the container runs must get it at that time.
 
-Not reported: public keys, certificates, examples (`.env.example`) and files that come from another stage. Only names
-are looked at: of the source, and of the destination where that is used for secrets alone. A `docker-config.json` that
-is copied to `.docker/config.json` mostly holds settings.
+Not reported: public keys, certificates, examples (`.env.example`) and files that come from another stage; an `.npmrc`
+that git keeps, that is copied with pnpm's lock file, or that npm reads where the build hands it a token in a variable.
+Only names are looked at: of the source, and of the destination where that is used for secrets alone. A
+`docker-config.json` that is copied to `.docker/config.json` mostly holds settings.
 """
 
 from __future__ import annotations

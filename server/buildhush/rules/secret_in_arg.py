@@ -26,7 +26,7 @@ What else: the caller passes `docker build --secret id=npm_token,env=NPM_TOKEN` 
 image that was built with the argument keeps it: rotate the secret.
 
 Not reported: arguments whose name or value shows that they are public (paths, user names, versions, key ids,
-placeholders).
+placeholders), and those that a COPY names as its source: they hold the name of a file.
 """
 
 from __future__ import annotations
