@@ -347,11 +347,24 @@ def test_references_samples_and_look_alikes_are_quiet(text: str) -> None:
     assert find_literals(text) == ()
 
 
-def test_an_ordinary_dockerfile_does_not_import_detect_secrets() -> None:
+@pytest.mark.parametrize(
+    "known", [each for each in literals._FORMATS if each.plugin and not each.says_no], ids=lambda each: each.hints[0]
+)
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_detect_secrets_takes_what_our_pattern_takes_where_it_is_not_asked(
+    known: literals._Format, data: st.DataObject
+) -> None:
+    token = data.draw(st.from_regex(literals._START + known.pattern, fullmatch=True))
+    assert literals._confirmed(known.plugin, token)
+
+
+def test_detect_secrets_is_not_imported_for_an_ordinary_dockerfile_nor_for_a_format_that_it_only_repeats() -> None:
     script = (
         "import sys\n"
         "from buildhush.knowledge.values import find_literals, judge\n"
         "find_literals('FROM node:22\\nARG NPM_TOKEN\\nRUN npm ci --token=$NPM_TOKEN # DISK SK\\n')\n"
+        f"assert find_literals('RUN curl -H {GITHUB}')\n"
         "judge('A_TOKEN', 'hunter2')\n"
         "sys.exit('detect_secrets' in sys.modules)\n"
     )
