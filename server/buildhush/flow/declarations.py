@@ -78,7 +78,8 @@ def _argument(
     if default is None and name in scene.globals:
         default = scene.globals[name][1].value
     text = None if default is None else scene.text(default.text, view)
-    verdict = judge(name, None if default is None else default.value, parameter=True)
+    # What is not declared before is empty: `ARG TOKEN=$TOKEN` gives no default.
+    verdict = judge(name, default.value if default is not None and text else None, parameter=True)
     secret = verdict.secret
     override = scene.secret_name(name)
     if override is not None:

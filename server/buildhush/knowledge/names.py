@@ -186,7 +186,7 @@ _ABOUT = _words(
     days hours minutes seconds limit limits max min count counts num budget algorithm algo alg curve cipher
     format encoding prefix suffix header headers enabled enable disabled disable required require optional
     allowed policy rotation interval provider providers manager store storage backend mount mountpoint arn
-    region user username login email realm issuer audience scope scopes sock socket template hash hashed hashes
+    region user usr username login email realm issuer audience scope scopes sock socket template hash hashed hashes
     fingerprint fingerprints checksum sha md sum digest bucket repo repository branch ref tag image package
     module class plugin generator script handler validator validation check verify verification strength field
     param var env variable attribute label group role lookup resolver source ring rate index column row vault

@@ -93,6 +93,8 @@ def _is_composed(variable: SecretVariable, family: tuple[SecretVariable, ...]) -
     """Whether an ARG's default is made around another variable, which nobody does for the value of a secret."""
     if variable.node.keyword != "ARG" or variable.pair.value is None or "$" not in variable.pair.value.text:
         return False
+    if re.fullmatch(rf"\$\{{?{re.escape(variable.name)}\}}?", variable.pair.value.value):
+        return False  # `ARG TOKEN=$TOKEN`, which is empty.
     return not any(_copies(variable, other) for other in family)
 
 

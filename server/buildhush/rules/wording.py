@@ -25,8 +25,10 @@ def subject(sources: Sequence[Source]) -> str:
     source = main_source(sources)
     if source is None:
         return "A secret"
+    others = len({(each.kind, each.name) for each in sources} - {(source.kind, source.name)})
+    more = f" (and {others} more)" if others else ""
     if source.certainty is Certainty.LIKELY:
-        return f"{_likely(source)}: it"
+        return f"{_likely(source)}: it{more}"
     names = {
         SourceKind.SECRET_MOUNT: f"Secret `{source.name}`",
         SourceKind.SSH_MOUNT: f"The SSH agent `{source.name}`",
@@ -35,8 +37,7 @@ def subject(sources: Sequence[Source]) -> str:
         SourceKind.FILE: f"Secret file `{source.name}`",
         SourceKind.LITERAL: f"{_LITERAL} ({source.name})",
     }
-    others = len({(each.kind, each.name) for each in sources} - {(source.kind, source.name)})
-    return f"{names[source.kind]} (and {others} more)" if others else names[source.kind]
+    return f"{names[source.kind]}{more}"
 
 
 def _likely(source: Source) -> str:
