@@ -120,13 +120,17 @@ class Configuration(Struct, frozen=True):
 
 
 class ConfigurationProblem(Struct, frozen=True):
-    """One thing that is wrong in a configuration file: `line` is 1-based, `key` dotted, `nearest` a valid one."""
+    """One thing that is wrong in a configuration file: `line` is 1-based, `key` dotted, `nearest` a valid one.
+
+    `failed_inside`: nothing is wrong with the file, reading it failed.
+    """
 
     file: str
     line: int
     key: str
     message: str
     nearest: str | None = None
+    failed_inside: bool = False
 
     def __str__(self) -> str:
         hint = f"; did you mean `{self.nearest}`?" if self.nearest else ""
@@ -140,6 +144,11 @@ class ConfigurationError(ValueError):
     def __init__(self, problems: tuple[ConfigurationProblem, ...]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+
+    @property
+    def failed_inside(self) -> bool:
+        """Whether reading it failed, whatever stands in it."""
+        return any(problem.failed_inside for problem in self.problems)
 
 
 class Option(Struct, frozen=True):

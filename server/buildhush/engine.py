@@ -16,7 +16,7 @@ from buildhush.config import Settings
 from buildhush.dockerfile.incremental import Reparse, reparse_with_counts
 from buildhush.dockerfile.nodes import Change, Dockerfile, Instruction, Node
 from buildhush.dockerfile.parser import directive_problems, parse
-from buildhush.failures import INTERNAL_ERROR, where_raised
+from buildhush.failures import INTERNAL_ERROR, INTERNAL_ERROR_CODE, where_raised
 from buildhush.flow.assemble import gather
 from buildhush.flow.facts import Facts, Hop, SourceKind
 from buildhush.flow.last import of_last
@@ -115,10 +115,11 @@ def analyze(
     except Exception as error:
         _log.error("analysis failed: %s", where_raised(error))
     tree = parse("")
-    return Analysis(text, tree, _no_facts(tree), (), (_FAILURE,), context=context, settings=settings)
+    return Analysis(text, tree, _no_facts(tree), (), (FAILURE,), context=context, settings=settings)
 
 
-_FAILURE = DocumentProblem(Span(0, 0), f"buildhush could not analyse this file ({INTERNAL_ERROR})", "internal-error")
+FAILURE = DocumentProblem(Span(0, 0), f"buildhush could not analyse this file ({INTERNAL_ERROR})", INTERNAL_ERROR_CODE)
+"""What is said of a text of which nothing is known because something failed inside."""
 
 
 def _analysed(
@@ -139,7 +140,7 @@ def _analysed(
     except Exception as error:
         # The flow failed on this text: its syntax problems still stand, and the reader is told that no more is known.
         _log.error("analysis failed: %s", where_raised(error))
-        problems = (*_syntax_problems(tree, marked), _FAILURE)
+        problems = (*_syntax_problems(tree, marked), FAILURE)
         return Analysis(text, tree, _no_facts(tree), (), problems, context=context, settings=settings)
     reports, found, failed = reports_of(facts, settings, previous.found if previous is not None else {})
     kept, suppressed, comments = silence(tree, reports, settings, all_rules().keys(), marked.silencing)
@@ -351,7 +352,7 @@ def _analysed_after(analysis: Analysis, edits: tuple[Edit, ...], text: str) -> A
 
 
 def _serious(analysis: Analysis) -> int:
-    return sum(problem.code in ("syntax", "internal-error") for problem in analysis.problems)
+    return sum(problem.code in ("syntax", INTERNAL_ERROR_CODE) for problem in analysis.problems)
 
 
 __all__ = [

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 INTERNAL_ERROR = "internal error"
+INTERNAL_ERROR_CODE = "internal-error"
+"""Of a problem or of a reason why a file was skipped. Whether something failed inside is told by it, not by words."""
+
+
+@contextmanager
+def contained(tell: Callable[[str], object]) -> Iterator[None]:
+    """What fails inside goes no further: `tell` gets the reason, as `internal_error` has it."""
+    try:
+        yield
+    except Exception as error:
+        tell(internal_error(error))
 
 
 def where_raised(error: Exception) -> str:
@@ -17,8 +31,3 @@ def where_raised(error: Exception) -> str:
 def internal_error(error: Exception) -> str:
     """The reason why a file was not looked at wholly."""
     return f"{INTERNAL_ERROR} ({where_raised(error)})"
-
-
-def says_internal_error(text: str) -> bool:
-    """Whether a reason or message says so: it begins as `internal_error`, or ends with the bare words in brackets."""
-    return text.startswith(INTERNAL_ERROR) or text.endswith(f"({INTERNAL_ERROR})")

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from buildhush.cli.files import (
-    Skipped,
     UnreadableError,
     decoded,
     looks_like_dockerfile,
@@ -17,6 +16,7 @@ from buildhush.cli.files import (
     search,
     write_atomically,
 )
+from buildhush.cli.records import SkippedRecord
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,8 @@ def test_other_names(name: str) -> None:
     assert not looks_like_dockerfile(name)
 
 
-def found(folder: Path) -> tuple[list[str], list[Skipped]]:
-    skipped: list[Skipped] = []
+def found(folder: Path) -> tuple[list[str], list[SkippedRecord]]:
+    skipped: list[SkippedRecord] = []
     return [os.path.relpath(path, folder) for path in search(str(folder), lambda _: False, skipped)], skipped
 
 

@@ -1,9 +1,10 @@
-"""Runs `buildhush` with one place in it that raises, once, with a file's text in the exception.
+"""Runs `buildhush` with one place in it that raises, with a file's text in the exception.
 
-    python failing.py MODULE:NAME EXCEPTION ARMED [buildhush arguments …]
+    python failing.py MODULE:NAME[@END] EXCEPTION ARMED [buildhush arguments …]
 
-ARMED: a file. As long as it is there the next call of the function raises, which takes the file away; what the file
-holds is what the exception says.
+ARMED: a file, whose text is what the exception says. As long as it is there, the next call of the function raises and
+takes it away. With an END, every call raises that gets a text which ends so, a path above all, and the file stays.
+That the place was reached is told by a file `reached` beside ARMED.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ RAISED = {"RuntimeError": RuntimeError, "RecursionError": RecursionError, "Memor
 def main() -> int:
     place, exception, armed = sys.argv[1], RAISED[sys.argv[2]], Path(sys.argv[3])
     sys.argv = ["buildhush", *sys.argv[4:]]
+    place, always, end = place.partition("@")
     module, _, name = place.partition(":")
     owner: Any = importlib.import_module(module)
     *outer, name = name.split(".")
@@ -28,9 +30,11 @@ def main() -> int:
     sound = getattr(owner, name)
 
     def failing(*arguments: Any, **keywords: Any) -> Any:
-        if armed.exists():
+        if armed.exists() and any(isinstance(each, str) and each.endswith(end) for each in (*arguments, "")):
             text = armed.read_text()
-            os.unlink(armed)
+            armed.with_name("reached").touch()
+            if not always:
+                os.unlink(armed)
             raise exception(text)
         return sound(*arguments, **keywords)
 

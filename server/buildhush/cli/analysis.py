@@ -17,7 +17,16 @@ from msgspec.structs import replace
 
 from buildhush.cli.files import UnreadableError, decoded, read_source, read_text_or_none
 from buildhush.cli.masking import Mask
-from buildhush.cli.records import FileEdit, FindingRecord, FixRecord, ProblemRecord, Range, SkippedRecord, Step
+from buildhush.cli.records import (
+    CONFIGURATION,
+    FileEdit,
+    FindingRecord,
+    FixRecord,
+    ProblemRecord,
+    Range,
+    SkippedRecord,
+    Step,
+)
 from buildhush.config import (
     Configuration,
     ConfigurationError,
@@ -27,7 +36,7 @@ from buildhush.config import (
     parse_configuration,
 )
 from buildhush.engine import Analysis, Context, DocumentProblem, Report, analyze, fixes
-from buildhush.failures import INTERNAL_ERROR, internal_error
+from buildhush.failures import INTERNAL_ERROR, INTERNAL_ERROR_CODE, internal_error
 from buildhush.rules.api import Fix
 from buildhush.text.line_index import LineIndex
 from buildhush.text.spans import Span, apply
@@ -37,7 +46,7 @@ if TYPE_CHECKING:
     from buildhush.companions.context import BuildContext
 
 
-NOT_ANALYSED = frozenset({"too-large", "not-text", "internal-error"})
+NOT_ANALYSED = frozenset({"too-large", "not-text", INTERNAL_ERROR_CODE})
 """Codes of problems that mean that nothing is known of the file."""
 
 
@@ -82,7 +91,7 @@ def check_file(target: Target, request: Request) -> FileResult:
     try:
         return _checked(target, request)
     except Exception as error:
-        return FileResult(target, skipped=SkippedRecord(target.shown, internal_error(error)))
+        return FileResult(target, skipped=SkippedRecord(target.shown, internal_error(error), INTERNAL_ERROR_CODE))
 
 
 def _checked(target: Target, request: Request) -> FileResult:
@@ -92,12 +101,13 @@ def _checked(target: Target, request: Request) -> FileResult:
     except UnreadableError as error:
         return FileResult(target, skipped=SkippedRecord(target.shown, str(error)))
     except ConfigurationError as error:
-        return FileResult(target, skipped=SkippedRecord(target.shown, f"configuration error: {error}"))
+        code = INTERNAL_ERROR_CODE if error.failed_inside else CONFIGURATION
+        return FileResult(target, skipped=SkippedRecord(target.shown, f"configuration error: {error}", code))
     settings = settings_for(target, configuration, request)
     analysis = analyze(source.text, path=target.path, context=context_for(target), settings=settings)
     refused = next((problem for problem in analysis.problems if problem.code in NOT_ANALYSED), None)
     if refused is not None:
-        return FileResult(target, skipped=SkippedRecord(target.shown, refused.message))
+        return FileResult(target, skipped=SkippedRecord(target.shown, refused.message, refused.code))
     result = records(analysis, target, with_fixes=request.with_fixes)
     return replace(result, fail_on=configuration.fail_on.value if configuration.fail_on else None)
 
@@ -130,7 +140,7 @@ def _nearest_configuration(folder: str) -> _Outcome:
         except ConfigurationError as error:
             found = error.problems
         except Exception as error:
-            found = (ConfigurationProblem(folder, 1, "", internal_error(error)),)
+            found = (ConfigurationProblem(folder, 1, "", internal_error(error), failed_inside=True),)
         parent = os.path.dirname(folder)
         if found is None and parent == folder:
             found = Configuration(folder=Path(folder))
@@ -204,7 +214,9 @@ def records(analysis: Analysis, target: Target, *, with_fixes: bool = True) -> F
 def _failures(analysis: Analysis) -> Iterator[DocumentProblem]:
     """A rule that failed is said so, because silence would read as "no leak"."""
     for rule_id in analysis.failed_rules:
-        yield DocumentProblem(Span(0, 0), f"rule `{rule_id}` failed on this file ({INTERNAL_ERROR})", "internal-error")
+        yield DocumentProblem(
+            Span(0, 0), f"rule `{rule_id}` failed on this file ({INTERNAL_ERROR})", INTERNAL_ERROR_CODE
+        )
 
 
 class _Writer:

@@ -14,8 +14,17 @@ from buildhush.cli import baseline as baselines
 from buildhush.cli import formats, output, targets
 from buildhush.cli.analysis import FileResult, Request, Target, check_file, configuration_for
 from buildhush.cli.files import UnreadableError
-from buildhush.cli.records import NOT_READ, FindingRecord, Results, SkippedRecord, stable
+from buildhush.cli.records import (
+    NO_DOCKERFILE,
+    FindingRecord,
+    ProblemRecord,
+    Range,
+    Results,
+    SkippedRecord,
+    stable,
+)
 from buildhush.config import ConfigurationError
+from buildhush.failures import INTERNAL_ERROR_CODE, contained
 
 if TYPE_CHECKING:
     from buildhush.cli.companions import Callers
@@ -60,17 +69,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Checks and prints."""
     request = targets.request_from(arguments, with_fixes=True)
     found = targets.find(arguments.paths, request, arguments.stdin_filename)
-    callers = _callers(found, request)
+    problems: list[ProblemRecord] = []
+    callers = _callers(found, request, problems)
     if callers is not None:
         found = replace(found, targets=tuple(map(callers.around.placed, found.targets)))
     chosen = part = targets.shard(found.targets, arguments.shard)
     all_calling = callers.files() if callers is not None else ()
     calling = targets.shard(all_calling, arguments.shard)
-    skipped = [
-        SkippedRecord(each.file, each.reason)
-        for each in found.skipped
-        if not targets.is_empty_but_for(each, all_calling)
-    ]
+    skipped = [each for each in found.skipped if not targets.is_empty_but_for(each, all_calling)]
     try:
         changes = _changes(arguments.diff, chosen, calling, callers)
         known = _baseline(arguments, request)
@@ -85,13 +91,15 @@ def run(arguments: argparse.Namespace) -> int:
     jobs = arguments.jobs or (_cores() if len(chosen) >= _FILES_WORTH_A_POOL else 1)
     checked = list(_with_progress(check_files(chosen, request, jobs), len(chosen), arguments))
     thresholds = {result.target.shown: result.fail_on for result in checked}
-    results = _collected(checked, skipped)
+    results = _collected(checked, skipped, problems)
     whole = [each.target.shown for each in checked if each.skipped is None and each.target.data is None]
     if callers is not None:
         looked = callers.look(calling, part)
         results = looked.added_to(results)
         thresholds.update(looked.checked)
         whole += (shown for shown in looked.checked if shown not in looked.partly)
+    failed = {problem.file for problem in results.problems if problem.code == INTERNAL_ERROR_CODE}
+    whole = [shown for shown in whole if shown not in failed]
     try:
         # Before the lines are looked at, because a known finding on an unchanged line is still there.
         results = _after_baseline(results, known, arguments.write_baseline, whole, request)
@@ -129,7 +137,7 @@ def report(results: Results, arguments: argparse.Namespace) -> bool:
         for each in results.skipped:
             output.say(f"not checked: {each.file}: {each.reason}")
         for problem in results.problems:
-            if problem.code == NOT_READ:
+            if problem.may_hide_findings:
                 output.say(f"{problem.file}:{problem.range.line}: {problem.message}")
     if not arguments.output:
         if text:
@@ -156,29 +164,36 @@ class _CannotRunError(Exception):
     """Nothing can be checked; the text says why."""
 
 
-def _collected(checked: Sequence[FileResult], skipped: list[SkippedRecord]) -> Results:
+def _collected(checked: Sequence[FileResult], skipped: list[SkippedRecord], problems: list[ProblemRecord]) -> Results:
     return stable(
         Results(
             findings=tuple(finding for result in checked for finding in result.findings),
             checked=sum(result.skipped is None for result in checked),
             skipped=(*skipped, *(result.skipped for result in checked if result.skipped is not None)),
             silenced=tuple(finding for result in checked for finding in result.silenced),
-            problems=tuple(problem for result in checked for problem in result.problems),
+            problems=(*problems, *(problem for result in checked for problem in result.problems)),
         )
     )
 
 
-def _callers(found: targets.Found, request: Request) -> Callers | None:
-    """The files that build the Dockerfiles that were found; None when there are none."""
+def _callers(found: targets.Found, request: Request, problems: list[ProblemRecord]) -> Callers | None:
+    """The files that build the Dockerfiles that were found; None when there are none, or when the look for them failed
+    inside, which is added to the problems."""
     on_disk = [target for target in found.targets if target.data is None]
     if not on_disk and not found.folders and not found.callers:
         return None
-    from buildhush.cli.surroundings import look_around
+    from buildhush.cli.surroundings import LOOK_FAILED, look_around
 
-    around = look_around(found.folders, found.callers, on_disk, request)
+    def failed(reason: str) -> None:
+        message = f"{reason}: {LOOK_FAILED}"
+        problems.append(ProblemRecord(os.curdir, Range(1, 1, 1, 1), INTERNAL_ERROR_CODE, message))
+
+    around = None
+    with contained(failed):
+        around = look_around(found.folders, found.callers, on_disk, request)
     if around is not None and around.note is not None:
         output.say(around.note)
-    if around is None or not (around.index.files or around.unread):
+    if around is None or not (around.index.files or around.unread or around.failures):
         return None
     from buildhush.cli.companions import Callers
 
@@ -200,8 +215,14 @@ def _changed_together(
         links = callers.index.callers_of(os.path.abspath(target.path))
         return is_changed(target.path) or any(is_changed(link.caller.file) for link in links)
 
+    # What failed may have hidden something in a file that was changed.
+    failed = callers.around.failures
     return (
-        tuple(path for path in calling if is_changed(path) or any(map(is_changed, callers.dockerfiles_of(path)))),
+        tuple(
+            path
+            for path in calling
+            if path in failed or is_changed(path) or any(map(is_changed, callers.dockerfiles_of(path)))
+        ),
         tuple(target for target in part if target.data is None and touched(target)),
     )
 
@@ -213,7 +234,9 @@ def _changes(
         return None
     from buildhush.cli import diff
 
-    files = [os.path.abspath(target.path) for target in chosen if target.data is None] + [*calling]
+    files = [os.path.abspath(target.path) for target in chosen if target.data is None]
+    # A folder at which something failed is among the callers.
+    files += (path for path in calling if not os.path.isdir(path))
     if callers is not None:
         # What stands in one file may come of a change of the other, also when that belongs to another shard.
         files += (path for each in calling for path in callers.dockerfiles_of(each))
@@ -285,7 +308,7 @@ def _status(
         return 2
     if results.checked:
         return 0
-    only_empty = all(each.reason == targets.NO_DOCKERFILE for each in found.skipped)
+    only_empty = all(each.code == NO_DOCKERFILE for each in found.skipped)
     if (found.targets or found.callers) and not results.skipped:
         # Nothing had to be checked: an empty shard, or no file changed.
         return 0

@@ -43,7 +43,7 @@ from buildhush.companions.readers import kind_of
 from buildhush.companions.reading import Reading
 from buildhush.config import Configuration, ConfigurationError
 from buildhush.engine import Analysis, analyze
-from buildhush.failures import internal_error, where_raised
+from buildhush.failures import INTERNAL_ERROR_CODE, where_raised
 from buildhush.knowledge.values import find_literals, hushed
 from buildhush.text.line_index import LineIndex
 from buildhush.text.spans import Span
@@ -75,10 +75,10 @@ class Looked(Struct, frozen=True):
         )
 
 
-def _failure(shown: str, error: Exception) -> ProblemRecord:
+def _failure(shown: str, reason: str) -> ProblemRecord:
     """What is said of a file when looking at it, beside those that build or are built, failed inside."""
-    message = f"{internal_error(error)}: what this file leaks by how it builds or is built may be missed"
-    return ProblemRecord(shown, Range(1, 1, 1, 1), NOT_READ, message)
+    message = f"{reason}: what is leaked by how this builds or is built may be missed"
+    return ProblemRecord(shown, Range(1, 1, 1, 1), INTERNAL_ERROR_CODE, message)
 
 
 class Callers:
@@ -95,10 +95,18 @@ class Callers:
         self._lines: dict[str, LineIndex] = {}
 
     def files(self) -> tuple[str, ...]:
-        """The files that are looked at, and those that should be and could not be read; sorted."""
-        wanted = {file.path for file in self.index.files if self._is_wanted(file)}
-        wanted |= {path for path in self.around.unread if self.around.is_near(path)}
-        return tuple(sorted(path for path in wanted if self._configuration(path) is not None))
+        """The files that are looked at, and those that should be and could not; sorted. Folders may be among these."""
+        wanted = {*self.around.failures, *(path for path in self.around.unread if self.around.is_near(path))}
+        for file in self.index.files:
+            with self.around.costing(file.path):
+                if self._is_wanted(file):
+                    wanted.add(file.path)
+        found = []
+        for path in sorted(wanted):
+            with self.around.costing(path):
+                if self._configuration(path) is not None:
+                    found.append(path)
+        return tuple(sorted({*found, *self.around.failed}))
 
     def dockerfiles_of(self, path: str) -> frozenset[str]:
         """The Dockerfiles that a caller's file builds."""
@@ -109,59 +117,53 @@ class Callers:
         found: list[FindingRecord] = []
         problems: list[ProblemRecord] = []
         checked: dict[str, str | None] = {}
-        partly: set[str] = set()
         seen: Counter[str] = Counter()
+        own = [os.path.abspath(target.path) for target in dockerfiles if target.data is None]
         for path in files:
-            configuration = self._configuration(path)
-            file = self.index.file(path)
-            if configuration is None:
-                continue
-            problems += self._problems(path, file)
-            if file is None or not file.callers:
-                continue
-            shown = self.name(path)
-            checked[shown] = configuration.fail_on.value if configuration.fail_on else None
-            settings = settings_for(Target(path, shown), configuration, self.request)
-            try:
-                found += [
-                    self._record(finding, seen)
-                    for finding in all_findings_in(self.index, path, self.analysis, settings)
-                    if self.around.names(path) or finding.dockerfile in self._shown
-                ]
-            except Exception as error:
-                problems.append(_failure(shown, error))
-            if not self.around.names(path):
-                partly.add(shown)
-        for target in dockerfiles:
-            own = os.path.abspath(target.path)
-            try:
-                analysis = self.analysis(own) if target.data is None and self.index.callers_of(own) else None
-                if analysis is not None:
-                    found += [self._record(each, seen) for each in all_findings_for(self.index, own, analysis)]
-            except Exception as error:
-                problems.append(_failure(target.shown, error))
+            with self.around.costing(path):
+                configuration = self._configuration(path)
+                if configuration is None:
+                    continue
+                problems += self._problems(path)
+                if self.index.callers_in(path):
+                    found += [self._record(each, seen) for each in self._found_in(path, configuration)]
+                    checked[self.name(path)] = configuration.fail_on.value if configuration.fail_on else None
+        for path in own:
+            with self.around.costing(path):
+                found += [self._record(each, seen) for each in self._found_for(path)]
+        failures = self.around.failures
+        problems += (_failure(self.name(path), failures[path]) for path in (*files, *own) if path in failures)
         return Looked(
             tuple(each for each in found if each.silenced is None),
             tuple(replace(each, fixes=()) for each in found if each.silenced is not None),
             tuple(problems),
             checked,
-            frozenset(partly),
+            frozenset(self.name(path) for path in files if not self.around.names(path)),
         )
 
     def findings(self) -> Iterator[CompanionFinding]:
         """What is not silenced in all files that are looked at and in all Dockerfiles, for repairs."""
-        for path in self.files():
-            configuration = self._configuration(path)
-            if configuration is None or self.index.file(path) is None:
-                continue
-            settings = settings_for(Target(path, path), configuration, self.request)
-            for finding in all_findings_in(self.index, path, self.analysis, settings):
-                if finding.silenced is None and (self.around.names(path) or finding.dockerfile in self._shown):
-                    yield finding
-        for path in sorted(self._shown):
-            analysis = self.analysis(path) if self.index.callers_of(path) else None
-            if analysis is not None:
-                yield from (each for each in all_findings_for(self.index, path, analysis) if each.silenced is None)
+        for path in dict.fromkeys((*self.files(), *sorted(self._shown))):
+            found: tuple[CompanionFinding, ...] = ()
+            # What failed in a round before this one may succeed now.
+            self.around.failed.pop(path, None)
+            with self.around.costing(path):
+                configuration = None if path in self._shown else self._configuration(path)
+                found = self._found_for(path) if path in self._shown else self._found_in(path, configuration)
+            yield from (each for each in found if each.silenced is None)
+
+    def _found_in(self, path: str, configuration: Configuration | None) -> tuple[CompanionFinding, ...]:
+        """What stands in a caller's file, as far as it is about what the command was given."""
+        if configuration is None or self.index.file(path) is None:
+            return ()
+        settings = settings_for(Target(path, path), configuration, self.request)
+        found = all_findings_in(self.index, path, self.analysis, settings)
+        return tuple(each for each in found if self.around.names(path) or each.dockerfile in self._shown)
+
+    def _found_for(self, path: str) -> tuple[CompanionFinding, ...]:
+        """What stands in a Dockerfile because of its callers."""
+        analysis = self.analysis(path) if self.index.callers_of(path) else None
+        return () if analysis is None else all_findings_for(self.index, path, analysis)
 
     def fixes(self, finding: CompanionFinding) -> tuple[CompanionFix, ...]:
         """The repairs of a finding, the preferred one first, none that would edit an excluded file."""
@@ -222,12 +224,17 @@ class Callers:
         it holds for say so)."""
         try:
             configuration = configuration_for(Target(path, path), self.request)
-        except (ConfigurationError, UnreadableError):
+        except ConfigurationError as error:
+            if error.failed_inside:
+                self.around.failed[path] = str(error)
+            return None
+        except UnreadableError:
             return None
         return None if configuration.excludes(path) and path not in self.around.files else configuration
 
-    def _problems(self, path: str, file: CallerFile | None) -> Iterator[ProblemRecord]:
+    def _problems(self, path: str) -> Iterator[ProblemRecord]:
         """Where a file broke first, and the names in it that lead nowhere."""
+        file = self.index.file(path)
         if file is None:
             reason = self.around.unread.get(path)
             if reason is not None:

@@ -8,12 +8,15 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from msgspec import Struct
 
+from buildhush.cli.records import SkippedRecord
 from buildhush.companions.gitignore import Ignores
 from buildhush.companions.regular import read_regular
+from buildhush.failures import INTERNAL_ERROR_CODE, contained
 
 STANDARD_INPUT = "-"
 MAXIMUM_SIZE = 32 * 1024 * 1024
@@ -42,13 +45,6 @@ class SourceText(Struct, frozen=True):
     def with_text(self, text: str) -> SourceText:
         """The same file with another text."""
         return SourceText(text, self.encoding, self.mark)
-
-
-class Skipped(Struct, frozen=True):
-    """A file or folder that was not checked, and why."""
-
-    file: str
-    reason: str
 
 
 def looks_like_dockerfile(name: str) -> bool:
@@ -203,50 +199,57 @@ def _put_back(target: str, old: str | None) -> bool:
     return True
 
 
-def search(folder: str, excludes: Callable[[Path], bool], skipped: list[Skipped]) -> Iterator[str]:
+def search(folder: str, excludes: Callable[[Path], bool], skipped: list[SkippedRecord]) -> Iterator[str]:
     """Dockerfiles below a folder, sorted, named as the folder was named. Ignored files are left out.
 
     Folders behind symbolic links are not entered (so a cycle can't trap the search); a link to a file is followed
     when the file lies in the folder. Anything that can't be read is added to `skipped`.
     """
     root = os.path.realpath(folder)
-    yield from _search(folder, root, Ignores.above(root), excludes, skipped)
+    with _costing(folder, skipped):
+        yield from _search(folder, root, Ignores.above(root), excludes, skipped)
 
 
 def _search(
-    shown: str, root: str, ignores: Ignores, excludes: Callable[[Path], bool], skipped: list[Skipped]
+    shown: str, root: str, ignores: Ignores, excludes: Callable[[Path], bool], skipped: list[SkippedRecord]
 ) -> Iterator[str]:
     pending = [(shown, os.path.realpath(shown), ignores)]
     found: list[str] = []
     while pending:
         shown, real, above = pending.pop()
-        try:
-            entries = sorted(os.scandir(shown), key=lambda entry: entry.name)
-        except OSError as error:
-            skipped.append(Skipped(shown, _in_words(error)))
-            continue
-        here = above.entering(real, entries)
-        for entry in entries:
-            path = os.path.join(real, entry.name)
-            name = entry.name if shown == "." else os.path.join(shown, entry.name)
+        with _costing(shown, skipped):
             try:
-                if entry.is_dir(follow_symlinks=False):
-                    wanted = entry.name not in _NEVER_SEARCHED and not here.ignores(path, folder=True)
-                    if wanted and not excludes(Path(path)):
-                        pending.append((name, path, here))
-                    continue
-                if not looks_like_dockerfile(entry.name) or not entry.is_file():
-                    continue
+                entries = sorted(os.scandir(shown), key=lambda entry: entry.name)
             except OSError as error:
-                skipped.append(Skipped(name, _in_words(error)))
+                skipped.append(SkippedRecord(shown, _in_words(error)))
                 continue
-            if here.ignores(path, folder=False) or excludes(Path(path)):
-                continue
-            if entry.is_symlink() and not within(os.path.realpath(path), root):
-                skipped.append(Skipped(name, "is a symbolic link out of the folder"))
-                continue
-            found.append(name)
+            here = above.entering(real, entries)
+            for entry in entries:
+                path = os.path.join(real, entry.name)
+                name = entry.name if shown == "." else os.path.join(shown, entry.name)
+                try:
+                    if entry.is_dir(follow_symlinks=False):
+                        wanted = entry.name not in _NEVER_SEARCHED and not here.ignores(path, folder=True)
+                        if wanted and not excludes(Path(path)):
+                            pending.append((name, path, here))
+                        continue
+                    if not looks_like_dockerfile(entry.name) or not entry.is_file():
+                        continue
+                except OSError as error:
+                    skipped.append(SkippedRecord(name, _in_words(error)))
+                    continue
+                if here.ignores(path, folder=False) or excludes(Path(path)):
+                    continue
+                if entry.is_symlink() and not within(os.path.realpath(path), root):
+                    skipped.append(SkippedRecord(name, "is a symbolic link out of the folder"))
+                    continue
+                found.append(name)
     yield from sorted(found)
+
+
+def _costing(shown: str, skipped: list[SkippedRecord]) -> AbstractContextManager[None]:
+    """What fails inside costs this folder, of which `skipped` says so."""
+    return contained(lambda reason: skipped.append(SkippedRecord(shown, reason, INTERNAL_ERROR_CODE)))
 
 
 def within(path: str, root: str) -> bool:

@@ -15,6 +15,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 from msgspec import Struct
@@ -32,7 +33,7 @@ from buildhush.cli.surroundings import look_around
 from buildhush.companions.readers import kind_of
 from buildhush.config import ConfigurationError
 from buildhush.engine import Analysis
-from buildhush.failures import internal_error
+from buildhush.failures import contained, internal_error
 from buildhush.knowledge.values import hushed
 from buildhush.rules.api import PassedSecret, Safety
 from buildhush.text.difference import line_edits
@@ -40,6 +41,9 @@ from buildhush.text.line_index import LineIndex
 
 VERSION = 1
 """Of the JSON that `--format json` prints."""
+
+
+_CALLERS = "files that build Dockerfiles"
 
 
 class ToPass(Struct, frozen=True):
@@ -104,14 +108,19 @@ class _Run:
         self.found = found
         self.arguments = arguments
         self.around = None
+        unplaced: dict[str, str] = {}
         on_disk = [target for target in found.targets if target.data is None]
         if on_disk or found.folders or found.callers:
             self.around = look_around(found.folders, found.callers, on_disk, request)
         if self.around is not None:
             if self.around.note is not None:
                 output.say(self.around.note)
-            # Which folder is the build context is theirs to say, also when they are not to be edited.
-            self.found = found = replace(found, targets=tuple(map(self.around.placed, found.targets)))
+            # Which folder is the build context is theirs to say, also when they are not to be edited. Where they could
+            # not be asked, a fix would be made for another build.
+            placed = tuple(map(self.around.placed, found.targets))
+            unplaced = dict(self.around.failed)
+            sure = tuple(each for each in placed if os.path.abspath(each.path) not in unplaced)
+            self.found = found = replace(found, targets=sure)
         self.callers = Callers(self.around, found.targets, request) if self.around and arguments.callers else None
         allowed = {Safety.SAFE}
         if not arguments.safe_only:
@@ -126,9 +135,29 @@ class _Run:
         self.not_fixed = [
             (each.file, each.reason) for each in found.skipped if not targets.is_empty_but_for(each, calling)
         ]
+        self.not_fixed += ((self._name(path), reason) for path, reason in unplaced.items())
         self.unwritten = False
 
     def status(self) -> int:
+        """Repairs, tells what was done, and gives the exit status."""
+        try:
+            self._repair()
+            report = self._report()
+            if self.arguments.format == "json":
+                output.write(json.dumps(self._document(report), indent=2))
+            else:
+                self._show(report)
+        except Exception:
+            # Whatever fails: files are other ones now, and nobody else knows which.
+            for path in sorted({path for step in self.steps for path in step.texts} if self._writes else ()):
+                output.say(f"written: {clean(path)}")
+            raise
+        if self.unwritten or not (self.analyses or self.found.callers or self.steps):
+            return 2
+        changed = any(step.applied for step in self.steps)
+        return int(bool(report.left or report.not_fixed) or (self.arguments.diff and changed))
+
+    def _repair(self) -> None:
         for target in self.found.targets:
             try:
                 analysis, step = self.repairs.of_dockerfile(target)
@@ -148,25 +177,30 @@ class _Run:
                 self._do(step)
             except UnreadableError as error:
                 self._failed(self._name(step.applied[0].file), error)
-        report = Report(tuple(self.steps), tuple(self._passes()), self._left(), tuple(self.not_fixed))
-        if self.arguments.format == "json":
-            output.write(json.dumps(self._document(report), indent=2))
-        else:
-            self._show(report)
-        if self.unwritten or not (self.analyses or self.found.callers or self.steps):
-            return 2
-        changed = any(step.applied for step in self.steps)
-        return int(bool(report.left or report.not_fixed) or (self.arguments.diff and changed))
+            except Exception as error:
+                self.not_fixed.append((self._name(step.applied[0].file), internal_error(error)))
+
+    def _report(self) -> Report:
+        passes, left = tuple(self._passes()), self._left()
+        failures = self.around.failures if self.around is not None else {}
+        self.not_fixed += [(self._name(path), failures[path]) for path in sorted(failures)]
+        return Report(tuple(self.steps), passes, left, tuple(dict.fromkeys(self.not_fixed)))
+
+    @property
+    def _writes(self) -> bool:
+        return not self.arguments.diff
+
+    def _costing(self, name: str) -> AbstractContextManager[None]:
+        """What fails inside is said of this name, and costs no more."""
+        return contained(lambda reason: self.not_fixed.append((name, reason)))
 
     def _of_callers(self) -> Iterator[Step]:
-        try:
+        with self._costing(_CALLERS):
             yield from self.repairs.of_callers()
-        except Exception as error:
-            self.not_fixed.append(("files that build Dockerfiles", internal_error(error)))
 
     def _do(self, step: Step) -> None:
         """Writes a step. Raises UnreadableError."""
-        if step.texts and not self.arguments.diff:
+        if step.texts and self._writes:
             self.repairs.write(step)
         if step.applied:
             self.steps.append(step)
@@ -185,21 +219,32 @@ class _Run:
             for each in step.passes:
                 wanted.setdefault(each.dockerfile, {}).update(dict.fromkeys(each.secrets))
         for dockerfile, secrets in wanted.items():
-            passes = Passes(dockerfile, tuple(secrets))
-            by_hand = tuple(
-                (self._name(file), self._line(file, offset), name)
-                for file, offset, name in self.repairs.by_hand(passes)
-            )
-            if by_hand or not self.repairs.is_inside_caller(dockerfile):
-                yield ToPass(self._name(dockerfile), passes.secrets, by_hand, self.repairs.has_callers(dockerfile))
+            name = self._name(dockerfile)
+            # Who passes them already may not be known; that they must be passed is.
+            to_pass: ToPass | None = ToPass(name, tuple(secrets), (), carried=False)
+            with self._costing(name):
+                to_pass = self._to_pass(Passes(dockerfile, tuple(secrets)))
+            if to_pass is not None:
+                yield to_pass
+
+    def _to_pass(self, passes: Passes) -> ToPass | None:
+        by_hand = tuple(
+            (self._name(file), self._line(file, offset), name) for file, offset, name in self.repairs.by_hand(passes)
+        )
+        if not by_hand and self.repairs.is_inside_caller(passes.dockerfile):
+            return None
+        has_callers = self.repairs.has_callers(passes.dockerfile)
+        return ToPass(self._name(passes.dockerfile), passes.secrets, by_hand, has_callers)
 
     def _left(self) -> tuple[FindingRecord, ...]:
         left: list[FindingRecord] = []
         with_fixes = self.arguments.format == "human" and not self.arguments.unsafe
         for target, analysis in self.analyses.items():
-            left += records(self.repairs.analysis_of(target, analysis), target, with_fixes=with_fixes).findings
+            with self._costing(target.shown):
+                left += records(self.repairs.analysis_of(target, analysis), target, with_fixes=with_fixes).findings
         if self.callers is not None:
-            left += self.callers.look(self.callers.files(), self.found.targets).findings
+            with self._costing(_CALLERS):
+                left += self.callers.look(self.callers.files(), self.found.targets).findings
         return stable(Results(tuple(left), 0)).findings
 
     # For people.

@@ -76,8 +76,8 @@ def _merge_sarif(documents: list[dict[str, Any]], arguments: argparse.Namespace)
         output.write(text)
     severities = {"error": "error", "warning": "warning", "note": "information"}
     open_results = [each for each in log["runs"][0]["results"] if not each.get("suppressions")]
-    if arguments.fail_on == "never":
-        return 0
-    order = ("hint", "information", "warning", "error")
+    order = ("hint", "information", "warning", "error", "never")
     lowest = order.index(arguments.fail_on or "hint")
-    return int(any(order.index(severities.get(each["level"], "warning")) >= lowest for each in open_results))
+    if any(order.index(severities.get(each["level"], "warning")) >= lowest for each in open_results):
+        return 1
+    return 2 if sarif.failed_inside(log) else 0

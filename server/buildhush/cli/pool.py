@@ -10,6 +10,7 @@ from functools import partial
 
 from buildhush.cli.analysis import FileResult, Request, Target, check_file
 from buildhush.cli.records import SkippedRecord
+from buildhush.failures import INTERNAL_ERROR_CODE
 from buildhush.knowledge.catalogue import load_commands
 from buildhush.rules.registry import all_rules
 
@@ -44,4 +45,5 @@ def _alone(target: Target, request: Request) -> FileResult:
         with ProcessPoolExecutor(1) as executor:
             return executor.submit(check_file, target, request).result()
     except BrokenProcessPool:
-        return FileResult(target, skipped=SkippedRecord(target.shown, "the process that checked it died"))
+        reason = "the process that checked it died"
+        return FileResult(target, skipped=SkippedRecord(target.shown, reason, INTERNAL_ERROR_CODE))

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from buildhush.failures import says_internal_error
+from buildhush.failures import INTERNAL_ERROR_CODE
 
 VERSION = 1
 
@@ -97,12 +97,25 @@ class ProblemRecord(Struct, frozen=True):
     code: str
     message: str
 
+    @property
+    def may_hide_findings(self) -> bool:
+        """Whether something may be missing because of it, so that every format has to tell it."""
+        return self.code in (NOT_READ, INTERNAL_ERROR_CODE)
+
+
+UNREADABLE, NO_DOCKERFILE, CONFIGURATION = "unreadable", "no-dockerfile", "configuration"
+
 
 class SkippedRecord(Struct, frozen=True):
-    """A file that was not checked."""
+    """A file or folder that was not checked.
+
+    `code`: "unreadable" (also for what is not there), "no-dockerfile", "configuration" (that has mistakes), or that of
+    a problem with the whole text: "too-large", "not-text", "internal-error".
+    """
 
     file: str
     reason: str
+    code: str = UNREADABLE
 
 
 class Results(Struct, frozen=True):
@@ -123,8 +136,8 @@ class Results(Struct, frozen=True):
     @property
     def failed_inside(self) -> bool:
         """Whether buildhush itself failed on a file, so that what was found may not be all."""
-        said = (*(each.reason for each in self.skipped), *(each.message for each in self.problems))
-        return any(map(says_internal_error, said))
+        codes = {*(each.code for each in self.skipped), *(each.code for each in self.problems)}
+        return INTERNAL_ERROR_CODE in codes
 
 
 def stable(results: Results) -> Results:
@@ -145,7 +158,7 @@ def to_json(results: Results) -> dict[str, Any]:
         "findings": [_finding_to_json(finding) for finding in results.findings],
         "files": {
             "checked": results.checked,
-            "skipped": [{"file": each.file, "reason": each.reason} for each in results.skipped],
+            "skipped": [{"file": each.file, "reason": each.reason, "code": each.code} for each in results.skipped],
         },
         "suppressed": results.suppressed,
         "problems": [
@@ -164,7 +177,10 @@ def from_json(document: Mapping[str, Any]) -> Results:
         return Results(
             tuple(_finding_from_json(each) for each in document["findings"]),
             int(files["checked"]),
-            tuple(SkippedRecord(str(each["file"]), str(each["reason"])) for each in files["skipped"]),
+            tuple(
+                SkippedRecord(str(each["file"]), str(each["reason"]), str(each.get("code", UNREADABLE)))
+                for each in files["skipped"]
+            ),
             (),
             int(document["suppressed"]),
             tuple(

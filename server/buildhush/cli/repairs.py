@@ -115,10 +115,14 @@ class Files(Struct):
                 data[path] = source.encoded(text) if source is not None else text.encode("utf-8", "surrogateescape")
             except UnicodeEncodeError:
                 raise UnwrittenError(path, "its encoding can't hold the new text") from None
+        # Worked out before, so that whatever fails, it is known whether the files are written.
+        written = {
+            path: SourceText(text, "utf-8", b"") if source is None else source.with_text(text)
+            for path, text in texts.items()
+            for source in (self.sources[path],)
+        }
         write_together(data)
-        for path, text in texts.items():
-            source = self.sources[path]
-            self.sources[path] = SourceText(text, "utf-8", b"") if source is None else source.with_text(text)
+        self.sources.update(written)
 
 
 class Repairs:

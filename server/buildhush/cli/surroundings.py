@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -17,9 +19,13 @@ from buildhush.cli.files import UnreadableError, within
 from buildhush.companions.index import CallerIndex, read_file
 from buildhush.companions.readers import kind_of
 from buildhush.config import ConfigurationError
+from buildhush.failures import contained
 
 MOST_ENTRIES_ABOVE = 20_000
 """Folder entries that are looked at outside of what was named."""
+
+LOOK_FAILED = "the files that build Dockerfiles were not looked for"
+"""What it means that the whole look failed inside."""
 
 _HIGHEST = 64
 """Folders above one that was named in which a work tree's top is looked for."""
@@ -30,6 +36,7 @@ class Surroundings:
 
     `folders` and `files`: what was named, absolute. `texts`: what files hold instead of what is on the disk, for
     repairs that are not written yet. `unread`: callers that are there and could not be read, with the reason.
+    `failed`: the folders and files at which something failed inside, with the reason, beside those of the index.
     `bound`: what ended the look below the folders that were named, `bound_above` the one around them; None when it
     went to the end.
     """
@@ -41,6 +48,7 @@ class Surroundings:
         self.files = files
         self.texts: dict[str, str] = {}
         self.unread: dict[str, str] = {}
+        self.failed: dict[str, str] = {}
         self.bound: str | None = None
         self.bound_above: str | None = None
         self._above = above
@@ -58,6 +66,15 @@ class Surroundings:
             )
         return None
 
+    @property
+    def failures(self) -> dict[str, str]:
+        """All at which something failed inside, by path, with the reason."""
+        return {**self.index.failed, **self.failed}
+
+    def costing(self, path: str) -> AbstractContextManager[None]:
+        """What fails inside costs this folder or file, and is among the failures."""
+        return contained(partial(self.failed.__setitem__, path))
+
     def names(self, path: str) -> bool:
         """Whether a file was named, or lies below a folder that was."""
         return path in self.files or any(within(path, folder) for folder in self.folders)
@@ -70,7 +87,10 @@ class Surroundings:
         """The target with the contexts that its callers build it with."""
         if target.data is not None:
             return target
-        return replace(target, contexts=self.index.contexts_of(os.path.abspath(target.path)))
+        path = os.path.abspath(target.path)
+        with self.costing(path):
+            return replace(target, contexts=self.index.contexts_of(path))
+        return target
 
     def _text(self, path: str) -> str | None:
         if path in self.texts:

@@ -13,13 +13,11 @@ from typing import TypeVar
 from msgspec import Struct
 
 from buildhush.cli.analysis import Request, Target, configuration_for
-from buildhush.cli.files import STANDARD_INPUT, Skipped, UnreadableError, looks_like_dockerfile, search, within
+from buildhush.cli.files import STANDARD_INPUT, UnreadableError, looks_like_dockerfile, search, within
+from buildhush.cli.records import NO_DOCKERFILE, SkippedRecord
 from buildhush.config import ConfigurationError
 
 T = TypeVar("T")
-
-NO_DOCKERFILE = "no Dockerfile in this folder"
-"""Why a folder is skipped."""
 
 _MAY_BUILD = re.compile(r"makefile|\.(?:ya?ml|hcl|json|sh|bash|zsh|ksh|mk|mak)$", re.IGNORECASE)
 """Saves most runs from importing the readers of such files."""
@@ -32,7 +30,7 @@ class Found(Struct, frozen=True):
     """
 
     targets: tuple[Target, ...]
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[SkippedRecord, ...]
     folders: tuple[str, ...] = ()
     callers: tuple[str, ...] = ()
 
@@ -82,7 +80,7 @@ def request_from(arguments: argparse.Namespace, *, with_fixes: bool = True) -> R
 def find(paths: Iterable[str], request: Request, stdin_filename: str | None = None) -> Found:
     """Resolves paths as they were named. A path that does not exist is among the skipped."""
     targets: dict[str, Target] = {}
-    skipped: list[Skipped] = []
+    skipped: list[SkippedRecord] = []
     folders: list[str] = []
     callers: list[str] = []
     excludes = _excludes(request)
@@ -92,13 +90,14 @@ def find(paths: Iterable[str], request: Request, stdin_filename: str | None = No
             targets.setdefault(STANDARD_INPUT, Target(stdin_filename or "Dockerfile", shown, sys.stdin.buffer.read()))
         elif os.path.isdir(path):
             folders.append(os.path.abspath(path))
+            told = len(skipped)
             found = list(search(os.path.normpath(path), excludes, skipped))
-            if not found:
-                skipped.append(Skipped(path, NO_DOCKERFILE))
+            if not found and len(skipped) == told:
+                skipped.append(SkippedRecord(path, "no Dockerfile in this folder", NO_DOCKERFILE))
             for file in found:
                 targets.setdefault(os.path.realpath(file), Target(file, file))
         elif not os.path.lexists(path):
-            skipped.append(Skipped(path, "does not exist"))
+            skipped.append(SkippedRecord(path, "does not exist"))
         elif _builds(path):
             callers.append(os.path.abspath(path))
         else:
@@ -108,10 +107,10 @@ def find(paths: Iterable[str], request: Request, stdin_filename: str | None = No
     return Found(ordered, tuple(skipped), tuple(folders), tuple(callers))
 
 
-def is_empty_but_for(skipped: Skipped, calling: Sequence[str]) -> bool:
+def is_empty_but_for(skipped: SkippedRecord, calling: Sequence[str]) -> bool:
     """Whether a folder was skipped for having no Dockerfile, and has files that build some."""
     folder = os.path.abspath(skipped.file)
-    return skipped.reason == NO_DOCKERFILE and any(within(path, folder) for path in calling)
+    return skipped.code == NO_DOCKERFILE and any(within(path, folder) for path in calling)
 
 
 def shard(files: Sequence[T], part: tuple[int, int] | None) -> tuple[T, ...]:

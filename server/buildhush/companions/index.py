@@ -3,13 +3,17 @@
 The index reads files through a function that its owner gives it, so that open buffers win over the disk. `scan` is a
 generator: each step lists a folder or reads a file, and whoever drives it decides how much happens at a time. Links
 are not followed, folders of other people's code are not entered, and both the walk and the files are bounded.
+
+What fails inside costs the folder or file that it failed for: nothing is known of that then, and `failed` names it.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from itertools import islice
 
 from msgspec import Struct
@@ -18,9 +22,10 @@ from msgspec.structs import replace
 from buildhush.companions.build_contexts import UNTOLD, Additional, ContextPlaces
 from buildhush.companions.callers import BuildPlace, Caller, CallerFile, ReadText
 from buildhush.companions.gitignore import Ignores
-from buildhush.companions.readers import kind_of, read_caller_file
+from buildhush.companions.readers import kind_of, read_file_of_kind
 from buildhush.companions.regular import read_regular
 from buildhush.companions.trees import Trees
+from buildhush.failures import contained
 
 MAX_ENTRIES = 200_000
 """Folder entries of one scan."""
@@ -60,10 +65,15 @@ class CallerIndex:
     """The callers of a workspace. Not safe to use from several threads at once.
 
     `roots`: the folders that are looked through. `readable`: others whose files may be read when a caller names them.
+    `tell`: gets the path and the reason of each failure inside, when it happens.
     """
 
     def __init__(
-        self, roots: tuple[str, ...] = (), read_text: ReadText | None = None, readable: tuple[str, ...] = ()
+        self,
+        roots: tuple[str, ...] = (),
+        read_text: ReadText | None = None,
+        readable: tuple[str, ...] = (),
+        tell: Callable[[str, str], object] | None = None,
     ) -> None:
         self.roots = tuple(os.path.abspath(root) for root in roots)
         self._read_text = read_text or self.read_disk
@@ -85,6 +95,9 @@ class CallerIndex:
         self.complete = False
         self.bound: str | None = None
         """What ended a scan before everything was looked at ("200,000 entries"); None when nothing did."""
+        self.failed: dict[str, str] = {}
+        """The folders and files of which nothing is known because something failed inside, each with the reason."""
+        self._tell = tell
         self.version = 0
         """Grows whenever an answer may have changed."""
 
@@ -97,37 +110,44 @@ class CallerIndex:
         """
         entries = 0
         ended = False
-        known = set(self._files)
+        known = {*self._files, *self.failed}
         found: set[str] = set()
-        pending = deque((root, 0, Ignores.above(root)) for root in (self.roots if below is None else below))
+        pending: deque[tuple[str, int, Ignores]] = deque()
+        for root in self.roots if below is None else below:
+            with self._costing(root):
+                pending.append((root, 0, Ignores.above(root)))
         while pending:
             folder, level, above = pending.popleft()
-            listed = _listed(folder, most_entries - entries + 1)
-            if len(listed) > most_entries - entries:
-                self.bound, ended = f"{most_entries:,} entries", True
-                pending.clear()
-                del listed[most_entries - entries :]
-            entries += len(listed)
-            ignores = above.entering(folder, listed)
-            for entry in listed:
-                if _is_folder(entry):
-                    # A folder that git ignores holds what was made or fetched. An ignored file still counts: an
-                    # override of compose is one by custom.
-                    skipped = entry.name in _SKIPPED_FOLDERS or entry.path in _NO_FILES or level + 1 >= depth
-                    if not ended and not skipped and not ignores.ignores(entry.path, folder=True):
-                        pending.append((entry.path, level + 1, ignores))
-                elif kind_of(entry.path) is not None and _is_file(entry):
-                    if len(found) >= MAX_FILES:
-                        self.bound = f"{MAX_FILES:,} files that may build something"
-                        pending.clear()
-                        break
-                    found.add(entry.path)
-                    self.update(entry.path)
-                    yield Progress(len(found), entries, False)
+            self.failed.pop(folder, None)
+            with self._costing(folder):
+                listed = _listed(folder, most_entries - entries + 1)
+                if len(listed) > most_entries - entries:
+                    self.bound, ended = f"{most_entries:,} entries", True
+                    pending.clear()
+                    del listed[most_entries - entries :]
+                entries += len(listed)
+                ignores = above.entering(folder, listed)
+                for entry in listed:
+                    if _is_folder(entry):
+                        # A folder that git ignores holds what was made or fetched. An ignored file still counts: an
+                        # override of compose is one by custom.
+                        skipped = entry.name in _SKIPPED_FOLDERS or entry.path in _NO_FILES or level + 1 >= depth
+                        if not ended and not skipped and not ignores.ignores(entry.path, folder=True):
+                            pending.append((entry.path, level + 1, ignores))
+                    elif kind_of(entry.path) is not None and _is_file(entry):
+                        if len(found) >= MAX_FILES:
+                            self.bound = f"{MAX_FILES:,} files that may build something"
+                            pending.clear()
+                            break
+                        found.add(entry.path)
+                        with self._costing(entry.path):
+                            self.update(entry.path)
+                        yield Progress(len(found), entries, False)
             yield Progress(len(found), entries, False)
         for gone in known - found:
-            if not os.path.exists(gone):
-                self.remove(gone)
+            with self._costing(gone):
+                if not os.path.exists(gone):
+                    self.remove(gone)
         self.complete = True
         self.version += 1
         yield Progress(len(found), entries, True)
@@ -155,7 +175,30 @@ class CallerIndex:
         """The companion files that say something else when this one changes: they extend it, or lie upon it."""
         return tuple(sorted(self._readers.get(os.path.abspath(path), ())))
 
+    def _costing(self, path: str) -> AbstractContextManager[None]:
+        """What fails inside costs this folder or file."""
+        return contained(partial(self._forget_failed, path))
+
+    def _forget_failed(self, path: str, reason: str) -> None:
+        """Nothing of it may be half there, whatever it was that failed."""
+        self.failed[path] = reason
+        self._files.pop(path, None)
+        self._links.pop(path, None)
+        for paths in (self._builders, self._candidates, self._readers):
+            for callers in paths.values():
+                callers.discard(path)
+        self.version += 1
+        if self._tell is not None:
+            self._tell(path, reason)
+
     def _update(self, path: str, read_text: ReadText | None, trees: Trees) -> bool:
+        with self._costing(path):
+            is_known = self._updated(path, read_text, trees)
+            self.failed.pop(path, None)
+            return is_known
+        return False
+
+    def _updated(self, path: str, read_text: ReadText | None, trees: Trees) -> bool:
         if kind_of(path) is None:
             self._relink(path)
             return False
@@ -169,7 +212,7 @@ class CallerIndex:
             return True
         if known is None and len(self._files) >= MAX_FILES:
             return False
-        file = read_caller_file(path, text, read_text, self.root_of(path), trees)
+        file = read_file_of_kind(path, text, read_text, self.root_of(path), trees)
         if file is None:
             return False
         # Edits read the file again; a tree for each of thousands of files would make every garbage collection a pause.
@@ -186,7 +229,9 @@ class CallerIndex:
     def remove(self, path: str) -> None:
         """A file is gone."""
         path = os.path.abspath(path)
-        self._remove(path)
+        with self._costing(path):
+            self._remove(path)
+            self.failed.pop(path, None)
         trees = Trees()
         for reader in self.readers_of(path):
             self._update(reader, None, trees)
@@ -289,7 +334,7 @@ class CallerIndex:
     @property
     def dockerfiles(self) -> tuple[str, ...]:
         """The Dockerfiles that some caller builds."""
-        return tuple(sorted(self._builders))
+        return tuple(sorted(path for path, callers in self._builders.items() if callers))
 
     def _link(self, path: str) -> None:
         callers = self._files[path].callers
@@ -318,8 +363,9 @@ class CallerIndex:
         """A Dockerfile may have come or gone."""
         for path in tuple(self._candidates.get(dockerfile, ())):
             if path in self._files:
-                self._unlink(path)
-                self._link(path)
+                with self._costing(path):
+                    self._unlink(path)
+                    self._link(path)
 
     def root_of(self, path: str) -> str | None:
         """The innermost root that holds a path."""

@@ -55,7 +55,18 @@ def kind_of(path: str) -> str | None:
 def read_caller_file(
     path: str, text: str, read_text: ReadText, root: str | None = None, trees: Trees | None = None
 ) -> CallerFile | None:
-    """What a file says about builds; None for a file of no known kind. `root`: the workspace. Never raises.
+    """As `read_file_of_kind`. Never raises: what fails inside is logged, and the file could not be read."""
+    try:
+        return read_file_of_kind(path, text, read_text, root, trees)
+    except Exception as error:
+        _log.error("a %s file could not be read: %s", kind_of(path), where_raised(error))
+        return CallerFile(path, text, problems=(Span(0, 0),))
+
+
+def read_file_of_kind(
+    path: str, text: str, read_text: ReadText, root: str | None = None, trees: Trees | None = None
+) -> CallerFile | None:
+    """What a file says about builds; None for a file of no known kind. `root`: the workspace.
 
     `trees`: of the files that are read along, when several texts are read with the same ones.
     """
@@ -64,11 +75,7 @@ def read_caller_file(
         return None
     if len(text) > LONGEST_FILE:
         return CallerFile(path, "")
-    try:
-        return _read(kind, path, text, read_text, root, trees)
-    except Exception as error:
-        _log.error("a %s file could not be read: %s", kind, where_raised(error))
-        return CallerFile(path, text, problems=(Span(0, 0),))
+    return _read(kind, path, text, read_text, root, trees)
 
 
 def _read(kind: str, path: str, text: str, read_text: ReadText, root: str | None, trees: Trees | None) -> CallerFile:

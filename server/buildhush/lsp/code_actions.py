@@ -17,7 +17,7 @@ from buildhush.lsp import fix_all
 from buildhush.lsp.diagnostics import SOURCE, fingerprints, report_diagnostic, report_named
 from buildhush.lsp.edits import Change, change_of, offered, title_of, workspace_edit
 from buildhush.lsp.places import reports_at
-from buildhush.lsp.protocol import content_modified, invalid_params
+from buildhush.lsp.protocol import content_modified, costing, invalid_params
 from buildhush.rules.api import Fix, Safety
 
 if TYPE_CHECKING:
@@ -91,43 +91,52 @@ def _wants(only: Sequence[str] | None, kind: str) -> bool:
     return any(each in ("", kind) or kind.startswith(f"{each}.") for each in only)
 
 
-def _quick_fixes(server: BuildhushServer, document: Document, params: types.CodeActionParams) -> Iterator[Action]:
+def _quick_fixes(server: BuildhushServer, document: Document, params: types.CodeActionParams) -> list[Action]:
     analysis = server.analysis(document)
     reading = Reading(server.with_companions().index)
     names = dict(zip(map(id, analysis.reports), fingerprints(analysis), strict=True))
     span = server.positions(document).span_from_range(params.range)
     reports = list(reports_at(analysis, span))[:MOST_REPORTS]
+    fixing: list[Action] = []
     ignoring: list[Action] = []
     seen_rules: dict[str, Fix] = {}
     for report in reports:
         server.check_cancelled()
-        name = names[id(report)]
-        diagnostics = _diagnostics(server, document, params, report, name)
-        data = {"uri": document.uri, "version": document.version, "rule": report.rule.id, "fingerprint": name}
-        possible = offered(document, analysis, report)
-        for index, fix in enumerate(possible):
-            yield _action(
-                server,
-                reading,
-                document,
-                title_of(fix),
-                {**data, "kind": "fix", "title": fix.title},
-                change_of(fix),
-                diagnostics,
-                preferred=index == 0 and fix.safety is not Safety.UNSAFE,
-            )
-        usable = next((fix for fix in possible if fix.safety is not Safety.UNSAFE), None)
-        if usable is not None:
-            seen_rules.setdefault(report.rule.id, usable)
-        ignore = suppress_fix(analysis, report)
-        ignored = {**data, "kind": "ignore", "title": ignore.title}
-        ignoring.append(_action(server, reading, document, ignore.title, ignored, change_of(ignore), diagnostics))
+        with costing("the quick fixes of a finding"):
+            name = names[id(report)]
+            diagnostics = _diagnostics(server, document, params, report, name)
+            data = {"uri": document.uri, "version": document.version, "rule": report.rule.id, "fingerprint": name}
+            with costing("ignoring a finding"):
+                ignore = suppress_fix(analysis, report)
+                ignored = {**data, "kind": "ignore", "title": ignore.title}
+                change = change_of(ignore)
+                ignoring.append(_action(server, reading, document, ignore.title, ignored, change, diagnostics))
+            possible = offered(document, analysis, report)
+            for index, fix in enumerate(possible):
+                with costing("a quick fix"):
+                    fixing.append(
+                        _action(
+                            server,
+                            reading,
+                            document,
+                            title_of(fix),
+                            {**data, "kind": "fix", "title": fix.title},
+                            change_of(fix),
+                            diagnostics,
+                            preferred=index == 0 and fix.safety is not Safety.UNSAFE,
+                        )
+                    )
+            usable = next((fix for fix in possible if fix.safety is not Safety.UNSAFE), None)
+            if usable is not None:
+                seen_rules.setdefault(report.rule.id, usable)
     for rule in seen_rules:
         count = sum(report.rule.id == rule for report in analysis.reports)
         if count > 1:
-            data = {"uri": document.uri, "kind": "rule", "rule": rule}
-            yield _action(server, reading, document, f"Fix all {count} findings of {rule} in this file", data, None, [])
-    yield from ignoring
+            with costing("fixing all findings of a rule"):
+                data = {"uri": document.uri, "kind": "rule", "rule": rule}
+                title = f"Fix all {count} findings of {rule} in this file"
+                fixing.append(_action(server, reading, document, title, data, None, []))
+    return fixing + ignoring
 
 
 def _fix_all_safe(server: BuildhushServer, document: Document) -> Iterator[Action]:

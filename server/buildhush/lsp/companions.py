@@ -36,6 +36,7 @@ from buildhush.lsp.documents import Document, path_of
 from buildhush.lsp.edits import ChangedFile, assembled
 from buildhush.lsp.names import Names
 from buildhush.lsp.places import names_of
+from buildhush.lsp.protocol import costing
 from buildhush.lsp.transport import BETWEEN_STEPS
 from buildhush.rules.api import PassedSecret, Safety, Severity
 from buildhush.text.spans import Span
@@ -54,6 +55,7 @@ MOST_PUBLISHED = 200
 """Files that are not open and get diagnostics all the same."""
 
 UNREAD = "This could not be read: what it says about builds may be missing, and no fix edits this file"
+FAILED = "Reading this failed inside buildhush: what it says about builds is missing, and no fix edits this file"
 _MAY_BUILD = re.compile(r"docker|podman|buildah|nerdctl")
 _SEVERITIES = {Severity.ERROR: 1, Severity.WARNING: 2, Severity.INFORMATION: 3, Severity.HINT: 4}
 _REPEATED_AFTER = 0.3
@@ -64,7 +66,7 @@ class Companions:
 
     def __init__(self, server: BuildhushServer, roots: tuple[str, ...]) -> None:
         self._server = server
-        self.index = CallerIndex(roots, self.text)
+        self.index = CallerIndex(roots, self.text, tell=self._failed)
         self._scan: Iterator[Progress] | None = self.index.scan() if roots else None
         self._scanned_files = 0
         self._dirty: dict[str, float] = {}
@@ -112,7 +114,7 @@ class Companions:
 
     def roots_changed(self, roots: tuple[str, ...]) -> None:
         """Other workspace folders: everything is looked through again."""
-        self.index = CallerIndex(roots, self.text)
+        self.index = CallerIndex(roots, self.text, tell=self._failed)
         self._analyses.clear()
         self._scanned_files = 0
         self._scan = self.index.scan() if roots else None
@@ -120,6 +122,10 @@ class Companions:
             self._all_anew()
         for document in self._server.documents:
             self.changed(document)
+
+    def _failed(self, path: str, reason: str) -> None:
+        """Of a folder or file nothing is known, because something failed inside."""
+        logger.error("%s could not be looked at: %s", self.shown(path), reason)
 
     # Working between messages.
 
@@ -187,7 +193,8 @@ class Companions:
         self._redraw_dockerfiles(set(self.index.dockerfiles))
         shown = [path for uri in sorted(self._published) if (path := path_of(uri)) is not None]
         found = [file.path for file in self.index.files if file.callers or file.problems]
-        self._pending = list(dict.fromkeys((*shown, *found)))
+        failed = sorted(path for path in self.index.failed if kind_of(path) is not None)
+        self._pending = list(dict.fromkeys((*shown, *found, *failed)))
 
     def _redraw_dockerfiles(self, paths: set[str]) -> None:
         if self._server.client.pull_diagnostics:
@@ -233,14 +240,12 @@ class Companions:
         """The diagnostics, as JSON, that stand in a Dockerfile because of its callers."""
         if document.path is None:
             return []
-        positions = self._server.positions(document)
-        try:
+        with costing("a look at the callers"):
+            positions = self._server.positions(document)
             found = findings_for(self.index, document.path, analysis)
-        except Exception as error:
-            logger.error("callers could not be looked at: %s", type(error).__name__, exc_info=True)
-            return []
-        reading = Reading(self.index)
-        return [json.dumps(self._item(document, positions, each, reading)) for each in found]
+            reading = Reading(self.index)
+            return [json.dumps(self._item(document, positions, each, reading)) for each in found]
+        return []
 
     def items(self, uri: str) -> list[dict[str, Any]]:
         """The diagnostics of a companion file, as plain JSON."""
@@ -257,37 +262,26 @@ class Companions:
         unread = self._unread(path, document, positions)
         file = self.index.file(path)
         for loose in file.loose_ends if file is not None else ():
-            found.append(
-                {
-                    "range": _range(positions, loose.span),
-                    "severity": _SEVERITIES[Severity.INFORMATION],
-                    "code": "not-found",
-                    "source": "buildhush",
-                    "message": hushed(loose.message),
-                }
-            )
+            found.append(_problem(positions, loose.span, Severity.INFORMATION, "not-found", hushed(loose.message)))
         return found if unread is None else [*found, unread]
 
     def _unread(self, path: str, document: Document, positions: Positions) -> dict[str, Any] | None:
         """That a file that builds something, or may do so, could not be read wholly: said once, at the first place."""
+        if path in self.index.failed:
+            return _problem(positions, Span(0, 0), Severity.WARNING, "internal-error", FAILED)
         file = self.index.file(path)
         if file is None or not file.problems or not (file.callers or _may_build(path, file.text)):
             return None
         first = min(file.problems)
         line_end = document.lines.line_end(document.lines.line_at(first.start))
         span = Span(first.start, min(first.end, max(line_end, first.start)))
-        return {
-            "range": _range(positions, span),
-            "severity": _SEVERITIES[Severity.INFORMATION],
-            "code": "syntax",
-            "source": "buildhush",
-            "message": UNREAD,
-        }
+        return _problem(positions, span, Severity.INFORMATION, "syntax", UNREAD)
 
     def _publish(self, path: str) -> None:
         uri = self.uri(path)
         document = self._server.documents.get(uri)
-        if self._server.client.pull_diagnostics or (document is None and self.index.file(path) is None):
+        is_known = document is not None or self.index.file(path) is not None or path in self.index.failed
+        if self._server.client.pull_diagnostics or not is_known:
             if uri in self._published:
                 self._published.discard(uri)
                 self._send(uri, None, [])
@@ -311,11 +305,9 @@ class Companions:
         document = self.document(path)
         if document is None:
             return ()
-        try:
+        with costing("a look at a file that builds Dockerfiles"):
             return findings_in(self.index, path, self.analysis, self._server.configuration.settings(document))
-        except Exception as error:
-            logger.error("a companion file could not be looked at: %s", type(error).__name__, exc_info=True)
-            return ()
+        return ()
 
     def _item(
         self, document: Document, positions: Positions, finding: CompanionFinding, reading: Reading
@@ -363,12 +355,10 @@ class Companions:
         """The quick fixes of findings that stand in a Dockerfile because of its callers."""
         if document.path is None or not self._server.client.literal_code_actions:
             return []
-        analysis = self._server.analysis(document)
-        try:
+        with costing("repairing the callers"):
+            analysis = self._server.analysis(document)
             return self._actions(document.path, findings_for(self.index, document.path, analysis), params) or []
-        except Exception as error:
-            logger.error("callers could not be repaired: %s", type(error).__name__, exc_info=True)
-            return []
+        return []
 
     def _actions(
         self, path: str, found: tuple[CompanionFinding, ...], params: types.CodeActionParams
@@ -386,29 +376,31 @@ class Companions:
         for finding in found:
             if finding.span.start > wanted.end or wanted.start > finding.span.end:
                 continue
-            for index, fix in enumerate(fixes_of(reading, finding, self.analysis)):
-                edit = assembled(self._server, self._changed_files(fix.files, reading, fix.note))
-                if not edit.changes and not edit.document_changes:
-                    continue  # This client can't make the file that it needs.
-                action: dict[str, Any] = {
-                    "title": _title(fix),
-                    "kind": "quickfix",
-                    "diagnostics": [self._item(document, positions, finding, reading)],
-                    "edit": edit,
-                }
-                if index == 0 and fix.safety is not Safety.UNSAFE and self._server.client.preferred_actions:
-                    action["isPreferred"] = True
-                actions.append(action)
-            ignoring = comment_fix(reading, finding, self.analysis)
-            if ignoring is not None:
-                actions.append(
-                    {
-                        "title": ignoring.title,
+            with costing("repairing a file that builds Dockerfiles"):
+                for index, fix in enumerate(fixes_of(reading, finding, self.analysis)):
+                    edit = assembled(self._server, self._changed_files(fix.files, reading, fix.note))
+                    if not edit.changes and not edit.document_changes:
+                        continue  # This client can't make the file that it needs.
+                    action: dict[str, Any] = {
+                        "title": _title(fix),
                         "kind": "quickfix",
                         "diagnostics": [self._item(document, positions, finding, reading)],
-                        "edit": assembled(self._server, self._changed_files(ignoring.files, reading)),
+                        "edit": edit,
                     }
-                )
+                    if index == 0 and fix.safety is not Safety.UNSAFE and self._server.client.preferred_actions:
+                        action["isPreferred"] = True
+                    actions.append(action)
+            with costing("ignoring a finding"):
+                ignoring = comment_fix(reading, finding, self.analysis)
+                if ignoring is not None:
+                    actions.append(
+                        {
+                            "title": ignoring.title,
+                            "kind": "quickfix",
+                            "diagnostics": [self._item(document, positions, finding, reading)],
+                            "edit": assembled(self._server, self._changed_files(ignoring.files, reading)),
+                        }
+                    )
         return actions
 
     def changes_for(self, document: Document, passes: tuple[PassedSecret, ...], reading: Reading) -> list[FileEdits]:
@@ -418,14 +410,12 @@ class Companions:
         """
         if document.path is None or not passes:
             return []
-        self.look_around()
-        try:
+        with costing("repairing the callers"):
+            self.look_around()
             for link in self.index.callers_of(document.path):
                 reading.refresh(link.caller.file)
             return list(caller_edits(reading, document.path, passes))
-        except Exception as error:
-            logger.error("callers could not be repaired: %s", type(error).__name__, exc_info=True)
-            return []
+        return []
 
     def changed_files(
         self, document: Document, passes: tuple[PassedSecret, ...], reading: Reading
@@ -486,7 +476,8 @@ class Companions:
         """The rest of the first scan, as far as somebody who waits for an answer may be made to wait."""
         until = time.monotonic() + 1.0
         while self._scan is not None and time.monotonic() < until:
-            self._scan_step()
+            with costing("a step of the look for what builds the Dockerfiles"):
+                self._scan_step()
 
     # Texts.
 
@@ -545,6 +536,17 @@ def _range(positions: Positions, span: Span) -> dict[str, Any]:
     line, character = positions.pair_from_offset(span.start)
     end_line, end_character = positions.pair_from_offset(span.end)
     return {"start": {"line": line, "character": character}, "end": {"line": end_line, "character": end_character}}
+
+
+def _problem(positions: Positions, span: Span, severity: Severity, code: str, message: str) -> dict[str, Any]:
+    """A diagnostic that is none of a rule's."""
+    return {
+        "range": _range(positions, span),
+        "severity": _SEVERITIES[severity],
+        "code": code,
+        "source": "buildhush",
+        "message": message,
+    }
 
 
 def _fingerprint(finding: CompanionFinding) -> str:

@@ -1,6 +1,7 @@
 """What the user has set, in the editor and in `.buildhush.toml`, and what lies around a Dockerfile.
 
-A configuration file that can't be read keeps the last good one in force; the problem is shown where it stands.
+A configuration file that can't be read keeps the last good one in force; the problem is shown where it stands. So does
+one of which the reading failed inside, and a folder that could not be listed keeps its last listing.
 Settings of the editor are laid over those of the file.
 """
 
@@ -34,6 +35,7 @@ from buildhush.config import (
 )
 from buildhush.config import Configuration as FileConfiguration
 from buildhush.lsp.documents import path_of
+from buildhush.lsp.protocol import costing
 
 if TYPE_CHECKING:
     from buildhush.companions.context import BuildContext
@@ -53,6 +55,7 @@ LONGEST_FILE = 1024 * 1024
 """Bytes of a configuration file that are read at most; a longer one is not one."""
 
 _NO_FILE = FileConfiguration()
+_DEFAULT = Settings()
 _EDITOR = Path("editor settings")
 
 
@@ -87,9 +90,10 @@ class Configuration:
         known = self._settings.get(document.uri)
         if known is not None and known[0] == key:
             return known[1]
-        settings = file.settings_for(document.path)
-        if editor is not None:
-            settings = editor.applied_to(settings)
+        settings = known[1] if known is not None else _DEFAULT
+        with costing("working out settings"):
+            laid = file.settings_for(document.path)
+            settings = laid if editor is None else editor.applied_to(laid)
         self._settings[document.uri] = (key, settings)
         return settings
 
@@ -281,17 +285,21 @@ class Configuration:
         known = self._files.get(folder)
         self._doubted.discard(folder)
         texts: list[tuple[Path, str]] = []
-        try:
-            configuration = load_config(folder, partial(_read_and_note, texts))
-        except ConfigurationError as error:
-            self._show(error)
-            configuration = known.configuration if known is not None else FileConfiguration(folder=folder)
-        else:
-            if known is not None and known.texts == texts:
-                configuration = known.configuration  # The same object, so that nothing is computed anew.
-            self._mended(folder, texts)
-            self._missed(known.configuration.file if known is not None else None, configuration.file)
-        self._files[folder] = _Known(configuration, texts, self._next_look())
+        configuration = known.configuration if known is not None else FileConfiguration(folder=folder)
+        read_from = known.texts if known is not None else []
+        with costing("reading a configuration"):
+            try:
+                read = load_config(folder, partial(_read_and_note, texts))
+            except ConfigurationError as error:
+                read_from = texts
+                self._show(error)
+            else:
+                read_from = texts
+                if known is None or known.texts != texts:  # Else the same object, so that nothing is computed anew.
+                    configuration = read
+                self._mended(folder, texts)
+                self._missed(known.configuration.file if known is not None else None, read.file)
+        self._files[folder] = _Known(configuration, read_from, self._next_look())
         return configuration
 
     def _next_look(self) -> float:
@@ -383,7 +391,9 @@ class _Listings:
         found = Look.NOTHING_NEW if rules == self._with_own_rules else Look.OTHER_SECRETS
         self._with_own_rules = rules
         for key, (listing, text, _) in waiting:
-            newer = listing.refreshed()
+            newer = listing
+            with costing("listing a folder again"):
+                newer = listing.refreshed()
             if newer != listing:
                 found = Look.OTHER_SECRETS
             elif newer is not listing and found is Look.NOTHING_NEW:

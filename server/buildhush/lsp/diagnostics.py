@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from buildhush.engine import Analysis, DocumentProblem, Report
+from buildhush.engine import FAILURE, Analysis, DocumentProblem, Report
 from buildhush.flow.facts import Place
 from buildhush.lsp.client import Client
-from buildhush.lsp.protocol import invalid_params
+from buildhush.lsp.protocol import costing, invalid_params
 from buildhush.rules.api import Finding, Severity
 from buildhush.text.spans import Span
 
@@ -35,7 +35,15 @@ _SEVERITIES = {Severity.ERROR: 1, Severity.WARNING: 2, Severity.INFORMATION: 3, 
 
 def publish(server: BuildhushServer, document: Document) -> None:
     """Push the diagnostics of the document as it is now."""
-    items = _items(server, document)
+    _push(server, document, _items(server, document))
+
+
+def publish_failure(server: BuildhushServer, document: Document) -> None:
+    """Push, in place of what could not be worked out, that it could not: what was shown is of another text."""
+    _push(server, document, _FAILED)
+
+
+def _push(server: BuildhushServer, document: Document, items: str) -> None:
     uri = json.dumps(document.uri)
     version = "" if document.version is None else f',"version":{document.version}'
     server.protocol.send_encoded(
@@ -58,11 +66,13 @@ def pull(server: BuildhushServer, params: Any) -> dict[str, Any]:
     uri = item.get("uri") if isinstance(item, dict) else None
     if not isinstance(uri, str):
         raise invalid_params("DocumentDiagnosticParams expected")
-    document = server.dockerfile(uri)
-    if document is None:
-        items = ",".join(map(json.dumps, server.with_companions().items(uri)))
-    else:
-        items = _items(server, document)
+    items = _FAILED  # An error reply would leave standing what was shown of another text.
+    with costing("pulling diagnostics"):
+        document = server.dockerfile(uri)
+        if document is None:
+            items = ",".join(map(json.dumps, server.with_companions().items(uri)))
+        else:
+            items = _items(server, document)
     result_id = blake2b(items.encode(), digest_size=12).hexdigest()
     if params.get("previousResultId") == result_id:
         return {"kind": "unchanged", "resultId": result_id}
@@ -260,3 +270,15 @@ def _problem_severity(problem: DocumentProblem) -> int:
     if problem.code in ("syntax", "syntax-error"):
         return _SEVERITIES[Severity.ERROR]
     return _SEVERITIES[Severity.WARNING]
+
+
+_NOWHERE = {"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}}
+_FAILED = json.dumps(
+    {
+        "range": _NOWHERE,
+        "severity": _problem_severity(FAILURE),
+        "code": FAILURE.code,
+        "source": SOURCE,
+        "message": FAILURE.message,
+    }
+)

@@ -11,7 +11,8 @@ import itertools
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -58,6 +59,17 @@ def request_failed(message: str) -> ResponseProblem:
 def cancelled() -> ResponseProblem:
     """The client no longer wants the answer."""
     return ResponseProblem(types.LSPErrorCodes.RequestCancelled, "cancelled")
+
+
+@contextmanager
+def costing(what: str) -> Iterator[None]:
+    """What fails inside costs that alone, and is logged. An error reply, such as to a cancellation, is none of it."""
+    try:
+        yield
+    except ResponseProblem:
+        raise
+    except Exception as error:
+        logger.error("%s failed: %s", what, type(error).__name__, exc_info=True)
 
 
 class BuildhushProtocol(LanguageServerProtocol):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import importlib
-import logging
 import os
 import sys
 import time
@@ -24,7 +23,7 @@ from buildhush.lsp import transport
 from buildhush.lsp.capabilities import server_capabilities
 from buildhush.lsp.client import Client, read_client
 from buildhush.lsp.log import telling_of_failures
-from buildhush.lsp.protocol import BuildhushProtocol, invalid_params
+from buildhush.lsp.protocol import BuildhushProtocol, costing, invalid_params
 
 if TYPE_CHECKING:
     from buildhush.engine import Analysis
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from buildhush.lsp.convert import Positions
     from buildhush.lsp.documents import Document, Documents
     from buildhush.text.spans import Edit
-
-logger = logging.getLogger(__name__)
 
 FEATURES = {
     types.TEXT_DOCUMENT_HOVER: "hover:hover",
@@ -263,9 +260,9 @@ class BuildhushServer(LanguageServer):
     def _changed(self, document: Document) -> None:
         if document.uri.endswith(".dockerignore"):
             self.configuration.files_changed(None)
+        self._schedule(document)
         if self.companions is not None:
             self.companions.changed(document)
-        self._schedule(document)
 
     def _schedule(self, document: Document) -> None:
         if document.is_dockerfile and not self.client.pull_diagnostics:
@@ -291,28 +288,29 @@ class BuildhushServer(LanguageServer):
             self._warm_up()
             if not self.client_is_ready:
                 return None
-            self.configuration.look_again()
+            with costing("a look at the configuration"):
+                self.configuration.look_again()
             return 0.0 if self._unpublished else self._step()
         for uri in list(self._unpublished):
-            try:
-                self._publish(uri)
-            except Exception as error:
-                logger.error("publishing failed: %s", type(error).__name__, exc_info=True)
+            self._publish(uri)
         return transport.BETWEEN_STEPS
 
     def _step(self) -> float | None:
-        try:
+        # What fails was taken off the list before it was tried, so that the next step is another one.
+        with costing("a look at a file that builds Dockerfiles"):
             return self.with_companions().step()
-        except Exception as error:
-            # What failed was taken off the list before it was tried, so that the next step is another one.
-            logger.error("a file that builds Dockerfiles was left out: %s", type(error).__name__, exc_info=True)
-            return transport.BETWEEN_STEPS
+        return transport.BETWEEN_STEPS
 
     def _publish(self, uri: str) -> None:
         self._unpublished.pop(uri, None)
         document = self.documents.get(uri)
-        if document is not None:
+        if document is None:
+            return
+        with costing("publishing"):
             _call(self, "diagnostics", "publish", document)
+            return
+        with costing("publishing that it failed"):
+            _call(self, "diagnostics", "publish_failure", document)
 
     def _analyse(self, document: Document, previous: Analysis | None, edit: Edit | None) -> Analysis:
         from buildhush.engine import analyze

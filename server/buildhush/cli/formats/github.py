@@ -6,7 +6,7 @@ Escaping: actions/toolkit, packages/core/src/command.ts.
 from __future__ import annotations
 
 from buildhush.cli.formats import Look, statistics
-from buildhush.cli.records import NOT_READ, FindingRecord, Results
+from buildhush.cli.records import FindingRecord, Results
 
 _COMMANDS = {"error": "error", "warning": "warning", "information": "notice", "hint": "notice"}
 
@@ -21,7 +21,7 @@ def render(results: Results, look: Look) -> str:
     lines += [
         f"::warning file={_property(each.file)},line={each.range.line},title=buildhush::{_data(each.message)}"
         for each in results.problems
-        if each.code == NOT_READ
+        if each.may_hide_findings
     ]
     if look.statistics:
         lines += [f"{rule}: {counts['findings']}" for rule, counts in statistics(results).items()]

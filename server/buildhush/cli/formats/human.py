@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from buildhush.cli.formats import Look, statistics
-from buildhush.cli.records import NOT_READ, FindingRecord, Range, Results
+from buildhush.cli.records import FindingRecord, Range, Results
 
 SINKS = {
     "layer": "a layer of the image",
@@ -177,7 +177,7 @@ def _notes(results: Results, paint: _Paint) -> Iterator[str]:
     for problem in results.problems:
         if problem.code != "syntax":
             place = f"{problem.file}:{problem.range.line}:{problem.range.column}"
-            kind = paint("warning", "warning") if problem.code == NOT_READ else paint("hint", "note")
+            kind = paint("warning", "warning") if problem.may_hide_findings else paint("hint", "note")
             yield f"{kind}: {clean(place)}: {clean(problem.message)} [{problem.code}]"
     syntax = sum(problem.code == "syntax" for problem in results.problems)
     if syntax:

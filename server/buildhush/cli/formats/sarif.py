@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from buildhush import __version__
 from buildhush.cli.formats import Look
-from buildhush.cli.records import NOT_READ, FindingRecord, FixRecord, Range, Results
+from buildhush.cli.records import FindingRecord, FixRecord, Range, Results
+from buildhush.failures import INTERNAL_ERROR_CODE
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FINGERPRINT = "buildhush/v1"
@@ -40,6 +41,7 @@ def log(results: Results) -> dict[str, Any]:
             "level": "warning",
             "message": {"text": f"{each.file} was not checked: {each.reason}"},
             "locations": [{"physicalLocation": {"artifactLocation": _artifact(each.file)}}],
+            "properties": {"code": each.code},
         }
         for each in results.skipped
     ]
@@ -48,9 +50,10 @@ def log(results: Results) -> dict[str, Any]:
             "level": "warning",
             "message": {"text": f"{each.file}: {each.message}"},
             "locations": [_location(each.file, each.range)],
+            "properties": {"code": each.code},
         }
         for each in results.problems
-        if each.code == NOT_READ
+        if each.may_hide_findings
     ]
     return {
         "$schema": SCHEMA,
@@ -71,6 +74,12 @@ def log(results: Results) -> dict[str, Any]:
             }
         ],
     }
+
+
+def failed_inside(log: dict[str, Any]) -> bool:
+    """Whether a log of ours says that buildhush itself failed on a file."""
+    told = (each for run in log["runs"] for each in run["invocations"][0]["toolExecutionNotifications"])
+    return any(each.get("properties", {}).get("code") == INTERNAL_ERROR_CODE for each in told)
 
 
 def merged(logs: Iterable[dict[str, Any]]) -> dict[str, Any]:
