@@ -48,5 +48,9 @@ def test_a_fix_keeps_a_script_acceptable(before: str, after: str, stays: bool) -
 
 
 def test_bashlex_is_imported_only_when_asked() -> None:
-    program = "import sys, buildhush.shell.guard as g; assert 'bashlex' not in sys.modules; assert g.accepts('a')"
+    program = (
+        "import sys, buildhush.shell.guard as g\n"
+        "assert g.accepts('cp a b && rm -f \"$F\"') and 'bashlex' not in sys.modules\n"
+        "assert g.accepts('cat <<E\\na\\nE\\n') and 'bashlex' in sys.modules\n"
+    )
     subprocess.run([sys.executable, "-c", program], check=True)

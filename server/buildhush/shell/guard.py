@@ -1,10 +1,13 @@
 """A strict second opinion on scripts that a fix wrote: bashlex, a port of bash's own grammar.
 
 bashlex does not know all of bash (`case` with quoted patterns, `[[ ]]`, arrays, `select`), so what it rejects may still
-be right; what matters is that a script which it accepted is still accepted after a fix.
+be right; what matters is that a script which it accepted is still accepted after a fix. It is not asked about scripts
+of a form that it is known to accept (`shell.everyday`).
 """
 
 from __future__ import annotations
+
+from buildhush.shell.everyday import is_everyday
 
 MAX_LENGTH = 8_000
 """Longer scripts are not judged: bashlex takes 10 to 25 ms for 1,000 characters."""
@@ -17,9 +20,9 @@ def accepts(script: str) -> bool | None:
     """
     if len(script) > MAX_LENGTH or _holds_bashlex_up(script):
         return None
-    if not script.strip():
+    if not script.strip() or is_everyday(script):
         return True
-    import bashlex  # Here, because its parser tables take 100 ms to load, and only fixes need them.
+    import bashlex  # Here, because it makes its parser tables anew in each process, which takes 200 ms.
 
     try:
         bashlex.parse(script)
