@@ -23,7 +23,7 @@ def variable_fixes(facts: Facts, variable: SecretVariable) -> Iterator[Fix]:
     """Mount instead of ARG/ENV; without a reader, take it away."""
     family = _family(facts, variable)
     readers = _readers(family)
-    if readers is None or any(_is_composed(each, family) for each in family):
+    if readers is None or (readers and any(_is_composed(each, family) for each in family)):
         return
     root = next((each for each in family if each.node.keyword == "ARG"), family[0])
     secret_id = secret_id_for_variable(root.name)
@@ -54,7 +54,7 @@ def variable_fixes(facts: Facts, variable: SecretVariable) -> Iterator[Fix]:
             note=". ".join(notes),
         )
         return
-    if any(isinstance(each, Run) and _expands(each, variable.name) for each in after(facts.tree, variable.node)):
+    if _is_named_later(facts, variable):
         return  # On a path that this build does not take.
     if not run_time and _run_follows(facts, variable):
         notes.append("No RUN names it; check that none reads it from its environment")
@@ -168,7 +168,18 @@ def _global_is_needed(facts: Facts, declaration: Assignment, variable: SecretVar
 
 
 def _expands(node: Instruction, name: str) -> bool:
-    return re.search(rf"\$\{{?{re.escape(name)}\b", node.text) is not None
+    return re.search(rf"(?<!\\)\$\{{?{re.escape(name)}\b", node.text) is not None
+
+
+def _is_named_later(facts: Facts, variable: SecretVariable) -> bool:
+    """Whether a RUN names it, as long as no ENV has put another value in its place."""
+    for each in after(facts.tree, variable.node):
+        if isinstance(each, Run) and _expands(each, variable.name):
+            return True
+        pairs = each.pairs if isinstance(each, Assignment) and each.keyword == "ENV" else ()
+        if any(pair.key.value == variable.name for pair in pairs):
+            return False
+    return False
 
 
 def _runs(facts: Facts, variable: SecretVariable, read_by_build: bool) -> bool:
