@@ -196,6 +196,8 @@ def _listed_once(folder: str, dockerfile: str | None) -> BuildContext:
 
 def records(analysis: Analysis, target: Target, *, with_fixes: bool = True) -> FileResult:
     """An analysis as records."""
+    if not analysis.reports and not analysis.suppressed and not analysis.problems and not analysis.failed_rules:
+        return FileResult(target)
     writer = _Writer(analysis, target, with_fixes)
     return FileResult(
         target,

@@ -6,6 +6,7 @@ What a builder writes is checked by bash's own grammar: a script that was accept
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from buildhush.dockerfile.nodes import Dockerfile, Run
 from buildhush.shell import guard, ir
@@ -19,7 +20,13 @@ def body_of(run: Run) -> ir.Node | None:
     """What the shell runs, None when there is no script or another interpreter than a shell runs it."""
     if run.script is None or (run.interpreter is not None and not is_shell(run.interpreter)):
         return None
-    return read(run.script.text).body
+    return _script(run.script.text).body
+
+
+@lru_cache(maxsize=8)
+def _script(text: str) -> ir.Script:
+    """The fixes of a finding, and of those beside it, all look into the same script."""
+    return read(text)
 
 
 def is_shell(interpreter: str) -> bool:
