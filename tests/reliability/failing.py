@@ -1,6 +1,6 @@
 """Runs `buildhush` with one place in it that raises, with a file's text in the exception.
 
-    python failing.py MODULE:NAME[@END] EXCEPTION ARMED [buildhush arguments …]
+    python failing.py MODULE:NAME[@END] ARMED [buildhush arguments …]
 
 ARMED: a file, whose text is what the exception says. As long as it is there, the next call of the function raises and
 takes it away. With an END, every call raises that gets a text which ends so, a path above all, and the file stays.
@@ -15,12 +15,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-RAISED = {"RuntimeError": RuntimeError, "RecursionError": RecursionError, "MemoryError": MemoryError}
+RAISED = (RuntimeError, RecursionError, MemoryError)
+"""Each place raises one of these, always the same."""
+
+
+def failing_command(place: str, armed: Path, *arguments: str) -> list[str]:
+    """The command line."""
+    return [sys.executable, __file__, place, str(armed), *arguments]
 
 
 def main() -> int:
-    place, exception, armed = sys.argv[1], RAISED[sys.argv[2]], Path(sys.argv[3])
-    sys.argv = ["buildhush", *sys.argv[4:]]
+    place, armed = sys.argv[1], Path(sys.argv[2])
+    exception = RAISED[sum(place.encode()) % len(RAISED)]
+    sys.argv = ["buildhush", *sys.argv[3:]]
     place, always, end = place.partition("@")
     module, _, name = place.partition(":")
     owner: Any = importlib.import_module(module)

@@ -16,11 +16,10 @@ from typing import Any
 import pytest
 from tests.lsp.client import EGLOT, Editor, Message, Refused
 from tests.reliability.canaries import Planted, given_away, plant
+from tests.reliability.failing import failing_command
 
 from buildhush.failures import INTERNAL_ERROR_CODE
 
-FAILING = str(Path(__file__).with_name("failing.py"))
-EXCEPTIONS = ("RuntimeError", "RecursionError", "MemoryError")
 FILES = {
     "Dockerfile": "FROM node:22\nARG NPM_TOKEN=@npm:argument\nRUN npm ci --token=$NPM_TOKEN\n"
     "RUN --mount=type=secret,id=key cat /run/secrets/key > /key\n",
@@ -177,10 +176,6 @@ def planted(tmp_path: Path) -> Planted:
     return found
 
 
-def exception_for(place: str) -> str:
-    return EXCEPTIONS[sum(place.encode()) % len(EXCEPTIONS)]
-
-
 class Session:
     """A session with a server in which one place will fail, with `early` from the beginning."""
 
@@ -192,7 +187,7 @@ class Session:
         self.planted = planted
         if early:
             self.arm()
-        self.editor = Editor(profile, [sys.executable, FAILING, place, exception_for(place), str(self.armed), "lsp"])
+        self.editor = Editor(profile, failing_command(place, self.armed, "lsp"))
         self.editor.may_fail = True
         self.pulls = "diagnostic" in profile["capabilities"]["textDocument"]
         self.editor.start(rootUri=self.folder.as_uri())
@@ -418,7 +413,7 @@ def test_the_next_command_is_done(place: str, command: str, given: Any, planted:
 def buildhush(place: str, folder: Path, planted: Planted, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     armed = folder / "armed"
     armed.write_text("".join(planted.files.values()))
-    command = [sys.executable, FAILING, place, exception_for(place), str(armed), *arguments]
+    command = failing_command(place, armed, *arguments)
     done = subprocess.run(command, cwd=folder / "project", capture_output=True, check=False)
     assert armed.with_name("reached").exists(), "the place was not reached"
     assert given_away(done.stdout + done.stderr, planted.canaries) == []
