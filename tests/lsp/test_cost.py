@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.bench.documents import blocks
 from tests.companions.ten_callers import CALLERS, Counted, ten_callers
 from tests.companions.workspace import Workspace
 from tests.lsp.wire import Wire, served
@@ -108,6 +109,35 @@ def test_an_edit_leaves_nothing_for_the_garbage_collector(wire: Wire) -> None:
         wire.type(version, 2, "RUN echo $TOKEN_0 | tee /srv/x && if true; then cat /srv/x; fi\n")
         wire.rest()
     assert gc.collect() <= 10
+
+
+def test_the_garbage_collector_looks_in_a_pause_and_neither_on_a_keystroke_nor_while_a_file_is_opened(
+    wire: Wire,
+) -> None:
+    gc.collect()
+    looks: list[int] = []
+
+    def look(phase: str, about: dict[str, int]) -> None:
+        if phase == "start":
+            looks.append(about["generation"])
+
+    gc.callbacks.append(look)
+    try:
+        for name in ("one", "two", "three"):
+            wire.open(blocks(2_000, f"/srv/{name}"), f"file:///{name}/Dockerfile")
+            wire.server.protocol.idle()
+        for version in range(2, 52):
+            wire.type(version, 8, "#\n", "file:///one/Dockerfile")
+            wire.server.protocol.idle()
+        assert len(wire.published()) == 53
+        assert looks == []
+        wire.rest()
+        assert looks == [1]
+        wire.type(52, 8, "#\n", "file:///one/Dockerfile")
+        wire.rest()
+        assert looks == [1], "there is hardly anything new"
+    finally:
+        gc.callbacks.remove(look)
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "compose.yaml"])
