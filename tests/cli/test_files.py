@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,15 @@ def test_a_folder_and_a_missing_file_are_said_in_words(tmp_path: Path) -> None:
         read_source(tmp_path)
     with pytest.raises(UnreadableError, match="no such file or directory"):
         read_source(tmp_path / "x")
+
+
+def test_a_pipe_has_no_size_and_is_read_to_its_end(tmp_path: Path) -> None:
+    pipe, text = tmp_path / "pipe", "FROM debian:12\n" * 20_000
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(text,))
+    writer.start()
+    assert read_source(pipe).text == text
+    writer.join()
 
 
 def test_writing_keeps_the_mode_and_the_link(tmp_path: Path) -> None:

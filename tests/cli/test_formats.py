@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from buildhush.cli.formats import Look, render
+from buildhush.cli.formats import Look, indented, render
 from buildhush.cli.formats.human import clean
 from buildhush.cli.records import (
     FileEdit,
@@ -50,6 +50,12 @@ FINDING = FindingRecord(
     text="ARG T",
 )
 RESULTS = Results((FINDING,), 3, (SkippedRecord("z", "is a binary file"),))
+
+
+@pytest.mark.parametrize("words", ["", 'é "\\\u2028\x7f\b', "\U0001f600", "half \udcc3", "\ud83d\udcc3 \ude00"])
+def test_json_is_indented_as_the_standard_library_does_it(words: str) -> None:
+    document = {"a": [], "b": {}, words: [[words, None, True], {"c": -1, "d": 2.5e300}]}
+    assert indented(document) == json.dumps(document, indent=2)
 
 
 def test_the_frame_draws_the_way_of_the_secret() -> None:

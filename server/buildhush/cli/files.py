@@ -59,7 +59,11 @@ def read_source(path: Path | str) -> SourceText:
             status = os.fstat(stream.fileno())
             if stat.S_ISREG(status.st_mode) and status.st_size > MAXIMUM_SIZE:
                 raise UnreadableError(f"larger than {MAXIMUM_SIZE // (1024 * 1024)} MiB")
-            return decoded(stream.read(MAXIMUM_SIZE + 1))
+            # As much as the file has, since memory for the most that it may have is made ready before it is read.
+            data = stream.read(status.st_size + 1)
+            if len(data) != status.st_size:
+                data += stream.read(MAXIMUM_SIZE + 1 - len(data))
+            return decoded(data)
     except IsADirectoryError:
         raise UnreadableError("is a folder") from None
     except OSError as error:

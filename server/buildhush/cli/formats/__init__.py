@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from json import dumps
 
+import msgspec
 from msgspec import Struct
 
 from buildhush.cli.records import Results
@@ -40,6 +42,14 @@ def render(name: str, results: Results, look: Look) -> str:
     from buildhush.cli.formats import human
 
     return human.render(results, look)
+
+
+def indented(document: object) -> str:
+    """As `json.dumps` with an indentation of two, which Python does itself and msgspec does in C; only ASCII."""
+    try:
+        return msgspec.json.format(dumps(document), indent=2)
+    except ValueError:  # It refuses half a pair of surrogates, as they stand for a file name that is no UTF-8.
+        return dumps(document, indent=2)
 
 
 def statistics(results: Results) -> Mapping[str, Mapping[str, int]]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Any
 
-from buildhush.cli.formats import Look
+from buildhush.cli.formats import Look, indented
 from buildhush.cli.records import FindingRecord, Results
 
 _SEVERITIES = {"error": "critical", "warning": "major", "information": "minor", "hint": "info"}
@@ -14,7 +13,7 @@ _SEVERITIES = {"error": "critical", "warning": "major", "information": "minor", 
 
 def render(results: Results, look: Look) -> str:
     """A JSON array with one entry for each finding."""
-    return json.dumps([_entry(finding) for finding in results.findings], indent=2)
+    return indented([_entry(finding) for finding in results.findings])
 
 
 def _entry(finding: FindingRecord) -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
-from buildhush.cli.formats import Look, statistics
+from buildhush.cli.formats import Look, indented, statistics
 from buildhush.cli.records import Results, to_json
 
 
@@ -13,4 +11,4 @@ def render(results: Results, look: Look) -> str:
     document = to_json(results)
     if look.statistics:
         document["statistics"] = statistics(results)
-    return json.dumps(document, indent=2)
+    return indented(document)

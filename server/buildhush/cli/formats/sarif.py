@@ -6,13 +6,12 @@ suppressions; fingerprints depend on the text at fault and not on its line.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
 from buildhush import __version__
-from buildhush.cli.formats import Look
+from buildhush.cli.formats import Look, indented
 from buildhush.cli.records import FindingRecord, FixRecord, Range, Results
 from buildhush.failures import INTERNAL_ERROR_CODE
 
@@ -27,7 +26,7 @@ _SCORES = {"error": "8.0", "warning": "5.5", "information": "2.0", "hint": "0.5"
 
 def render(results: Results, look: Look) -> str:
     """One SARIF log with one run."""
-    return json.dumps(log(results), indent=2)
+    return indented(log(results))
 
 
 def log(results: Results) -> dict[str, Any]:
