@@ -13,6 +13,7 @@ import pytest
 
 from buildhush import config
 from buildhush.cli import analysis, files
+from buildhush.fixes import scripts
 
 from .conftest import LEAKS, Run
 
@@ -260,6 +261,24 @@ def test_a_suppressed_finding_is_counted_and_an_unused_comment_noted(run: Run, f
     assert "No leak found in 1 file; 1 suppressed." in outcome.out
     assert "Dockerfile:2:35: `secret-in-env` is not reported here, so it need not be ignored" in outcome.out
     assert run("check", "--format", "json").json["suppressed"] == 1
+
+
+def test_fixes_are_tried_only_for_what_is_reported_and_read_a_script_once(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = "RUN --mount=type=secret,id=t cp /run/secrets/t /srv/a && cp /run/secrets/t /tmp/b && make\n"
+    silenced = LEAKS["argument"].replace("ARG", "# buildhush: ignore=secret-in-arg -- a test key\nARG")
+    (folder / "Dockerfile").write_text(f"{silenced}{mounted}")
+    tried, read = Counter[str](), Counter[str]()
+    fixes, reads = analysis.fixes, scripts.read
+    monkeypatch.setattr(analysis, "fixes", lambda made, report: tried.update([report.rule.id]) or fixes(made, report))
+    monkeypatch.setattr(scripts, "read", lambda text: read.update([text]) or reads(text))
+    scripts._script.cache_clear()
+    document = run("check", "--format", "json").json
+    assert document["suppressed"] == 1
+    assert tried == Counter(rules(document)) == {"secret-written-to-layer": 1, "temp-file-not-removed": 1}
+    assert all(finding["fixes"] for finding in document["findings"])
+    assert set(read.values()) == {1}
 
 
 class TestBaseline:

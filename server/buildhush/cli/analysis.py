@@ -198,12 +198,12 @@ def records(analysis: Analysis, target: Target, *, with_fixes: bool = True) -> F
     """An analysis as records."""
     if not analysis.reports and not analysis.suppressed and not analysis.problems and not analysis.failed_rules:
         return FileResult(target)
-    writer = _Writer(analysis, target, with_fixes)
+    writer = _Writer(analysis, target)
     return FileResult(
         target,
-        tuple(writer.finding(report) for report in analysis.reports),
+        tuple(writer.finding(report, with_fixes=with_fixes) for report in analysis.reports),
         tuple(
-            replace(writer.finding(each.report), silenced=("comment", each.reason), fixes=())
+            replace(writer.finding(each.report, with_fixes=False), silenced=("comment", each.reason))
             for each in analysis.suppressed
         ),
         tuple(
@@ -222,15 +222,14 @@ def _failures(analysis: Analysis) -> Iterator[DocumentProblem]:
 
 
 class _Writer:
-    def __init__(self, analysis: Analysis, target: Target, with_fixes: bool) -> None:
+    def __init__(self, analysis: Analysis, target: Target) -> None:
         self.analysis = analysis
         self.target = target
-        self.with_fixes = with_fixes
         self.lines = LineIndex(analysis.text)
         self.mask = Mask.of(analysis)
         self.seen: Counter[str] = Counter()
 
-    def finding(self, report: Report) -> FindingRecord:
+    def finding(self, report: Report, *, with_fixes: bool) -> FindingRecord:
         finding = report.finding
         source = finding.source
         return FindingRecord(
@@ -246,7 +245,7 @@ class _Writer:
                 Step(self.range(step.span), self.mask.hidden(step.message), self.line(step.span))
                 for step in report.trail
             ),
-            fixes=tuple(self.fixes(report)) if self.with_fixes else (),
+            fixes=tuple(self.fixes(report)) if with_fixes else (),
             fingerprint=self.fingerprint(report),
             text=self.line(report.span),
         )
