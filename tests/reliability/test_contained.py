@@ -197,7 +197,7 @@ class Session:
         # with the text alone. Any of the diagnostics may come first.
         names = set() if self.pulls else {*FILES, *BESIDE} - {"Dockerfile"}
         self.editor.wait(
-            lambda: all(map(self.shown_in, names)) and self._heard_of_callers(), "the callers' diagnostics"
+            lambda: all(map(self.shown_in, names)) and (early or self._heard_of_callers()), "the callers' diagnostics"
         )
 
     def shown_in(self, name: str) -> list[str]:
@@ -323,6 +323,10 @@ def test_the_look_for_callers_goes_on(place: str, planted: Planted, tmp_path: Pa
         session.wait_until_it_failed()
         if failing is not None:
             editor.wait(lambda: session.shown_in(failing) == [INTERNAL_ERROR_CODE], "a diagnostic in the file")
+        editor.change(session.uri, 2, {"text": planted.text + "# more\n"})
+        shown = codes(editor.diagnostics(session.uri, 2))
+        assert "secret-in-arg" in shown
+        assert "secret-mount-ineffective" not in shown, "what was not read may pass the secret"
         session.check_what_was_told()
 
 
@@ -438,6 +442,15 @@ def test_check_names_the_file_and_goes_on_with_the_others(place: str, planted: P
     if told == "problems":
         expected.add("Dockerfile")
     assert {each["file"] for each in found["findings"]} >= expected
+
+
+def test_findings_in_a_file_that_was_not_checked_are_not_counted_as_of_the_checked_ones(
+    planted: Planted, tmp_path: Path
+) -> None:
+    done = buildhush("buildhush.cli.analysis:analyze@", tmp_path, planted, "check", "Dockerfile")
+    assert done.returncode == 1
+    # The Dockerfile, because of its callers, and six that build it.
+    assert b" in 7 files" in done.stdout.splitlines()[-1]
 
 
 @pytest.mark.parametrize("name", ["human", "json", "sarif", "github", "gitlab"])

@@ -521,7 +521,8 @@ def _unserved(
     index: CallerIndex, dockerfile: str, analysis: Analysis, settings: Settings
 ) -> Iterator[CompanionFinding]:
     links = index.callers_of(dockerfile)
-    if not links or any(link.caller.opaque or _is_broken(index, link.caller) for link in links):
+    # What failed inside may build it too, and pass what the others do not.
+    if not links or index.failed or any(link.caller.opaque or _is_broken(index, link.caller) for link in links):
         return
     seen: set[str] = set()
     for run, mount in _mounts(analysis):

@@ -69,7 +69,9 @@ def summary(results: Results) -> str:
         also = f"{repair.rstrip('.')}, {hidden} more" if fixable else f" {hidden} can be fixed"
         repair = f"{also} with `buildhush fix --unsafe`."
     found = f"Found {_count(len(results.findings), 'finding')} ({', '.join(by_severity)})"
-    return f"{found} in {where} of {files}{silenced}.{repair}"
+    # What its callers leak stands in a Dockerfile also when that itself could not be checked.
+    place = f"{where} of {files}" if where <= results.checked else _count(where, "file")
+    return f"{found} in {place}{silenced}.{repair}"
 
 
 def needs_a_look(finding: FindingRecord) -> bool:
