@@ -165,9 +165,9 @@ def instruction_comment(tree: Dockerfile, rule_id: str, position: int, reason: s
                 # It is named already, so only the reason that the settings ask for is missing.
                 return Fix(title, Safety.SAFE, (insertion(suppression.span.end, f" -- {reason}"),))
             return Fix(title, Safety.SAFE, (insertion(suppression.rule_spans[-1].end, f",{rule_id}"),))
-    # A byte order mark stays first in the file.
-    start += len(node.text) - len(node.text.removeprefix("\ufeff"))
-    text = node.text.removeprefix("\ufeff")
+    # A byte order mark stays first in the file; elsewhere it is a character of its line.
+    text = node.text.removeprefix("\ufeff") if start == 0 else node.text
+    start += len(node.text) - len(text)
     indent = text[: len(text) - len(text.lstrip(" \t"))]
     return Fix(
         title, Safety.SAFE, (insertion(start, f"{indent}# buildhush: ignore={rule_id} -- {reason}{tree.newline}"),)

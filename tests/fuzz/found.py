@@ -46,6 +46,11 @@ FOUND: dict[str, dict[str, bytes]] = {
         ),
     },
     "workspace": {
+        "a repair emptied a file that another service extends": (
+            b"\x1dbservices:\n  web:\n    extends: {file: common.yml, service: base}\n  api:\n"
+            b"    extends: {file: common.yml, service: base}\n    build: {context: .}\n\nsecrets:\n  npm_token:\n"
+            b"    environment: NPM_TOKEN\n\x1ddservices:\n  base:\n    build:\n      args: [NPM_TOKEN]\n"
+        ),
         "an argument went out of a file that a broken one takes it from": (
             b"\x1dbservices:\n  web:\n    extends: {file: common.yml, service: base}\n    build: {: {context: web}\n"
             b"  api:\n    extendsextends: {file: \xe2\x80\xa8cservices:\n  web:\n    volumes:\n      - .:/app\n"
@@ -90,6 +95,12 @@ FOUND: dict[str, dict[str, bytes]] = {
             b"FROM a\n\\\nRUN --mount=type=secret,id=to\\\n& rm -f ~${TOKEN:-/.npmrc\n"
         ),
         "a finding behind the last character": b"FROM a\nRUN --mount=type=secret,",
+        "a password in the default of a variable": (
+            b'FROM a\nRUN sh -c "echo root:${password:-docker} |chpasswd" && echo hi\n'
+        ),
+        "a comment in front of a byte order mark within the file": (
+            b'FROM a\n\xef\xbb\xbfRUN wget --header "Authorization: Bearer ghp_0123456789abcdefghijklmnopqrstuvwxyz"\n'
+        ),
         "a file and another that seems to lie in it removed at once": (
             b"FROM a\nRUN --mount=type=secret,id=t cp /run/secrets/t /d && cp /run/secrets/t /d/t && rm /d\n"
         ),

@@ -55,7 +55,7 @@ def pair_behind(text: str, mapping: Mapping, lines: list[str], flow: str) -> Edi
     """Adds a pair to a mapping: `lines` in block style, `flow` inside braces."""
     own = mapping.own
     if not mapping.flow:
-        end = _without_comments_behind(text, mapping.span).end
+        end = without_comments_behind(text, mapping.span).end
         return lines_behind(text, end, column(text, mapping.span.start), lines)
     if not own:
         return Edit(mapping.span, "{" + flow + "}") if text[mapping.span.start : mapping.span.end] == "{}" else None
@@ -68,7 +68,7 @@ def item_behind(text: str, sequence: Sequence, item: str) -> Edit | None:
         return Edit(sequence.span, f"[{item}]")
     last = sequence.item_spans[-1]
     if not sequence.flow:
-        end = _without_comments_behind(text, last).end
+        end = without_comments_behind(text, last).end
         return lines_behind(text, end, column(text, last.start), [f"- {item}"])
     between = _between(text, last.start)
     end = next_line(text, last.end)
@@ -132,7 +132,7 @@ def entry_removed(text: str, path: tuple[Step, ...]) -> Edit | None:
 
 
 def _own_lines(text: str, span: Span) -> Edit | None:
-    span = _without_comments_behind(text, span)
+    span = without_comments_behind(text, span)
     start, end = line_start(text, span.start), next_line(text, span.end)
     if text[start : span.start].strip():
         return None
@@ -145,7 +145,7 @@ def _own_lines(text: str, span: Span) -> Edit | None:
     return Edit(Span(start, end), "")
 
 
-def _without_comments_behind(text: str, span: Span) -> Span:
+def without_comments_behind(text: str, span: Span) -> Span:
     """A block's end without the comment lines that follow it: those that stand less deep are about something else."""
     own, end = column(text, span.start), span.end
     while True:

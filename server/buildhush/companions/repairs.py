@@ -88,6 +88,12 @@ def _caller_edits(reading: Reading, dockerfile_path: str, wanted: tuple[PassedSe
         edit = None if text is None else _argument_taken_out(path, text, owner, name)
         if text is None or original is None or edit is None:
             continue
+        users = [
+            each for each in served if any(_written(each, one)[:2] == (path, owner) for one in each.inherited_args)
+        ]
+        files = {each.file for each in users}
+        if _builds(reading, files, texts) != _builds(reading, files, {**texts, path: apply(text, (edit,))}):
+            continue
         texts[path] = apply(text, (edit,))
         description = found[path].description if path in found else f"No longer pass `{name}`"
         notes = found[path].notes if path in found else ()
@@ -164,7 +170,31 @@ def _argument_taken_out(path: str, text: str, owner: str, name: str) -> Edit | N
         spans = [span for item, span in items if isinstance(item, Scalar) and item.text.partition("=")[0] == name]
     else:
         spans = []
-    return layout.entry_removed(text, layout.path_to(root, spans[0])) if spans else None
+    edit = layout.entry_removed(text, layout.path_to(root, spans[0])) if spans else None
+    if edit is None:
+        return None
+    owners = "target" if kind_of(path) == "bake" else "services"
+    if _is_there(text, edit, owners, owner):
+        return edit
+    # What others extend must still be there, if only by its name.
+    pair = root.mapping(owners).pair(owner)
+    colon = text.find(":", pair.key.span.end) if pair is not None else -1
+    if pair is None or colon < 0 or not isinstance(pair.value, Mapping) or pair.shared:
+        return None
+    end = layout.without_comments_behind(text, pair.span).end
+    edit = Edit(Span(colon + 1, len(text[:end].rstrip())), " {}")
+    return edit if _is_there(text, edit, owners, owner) else None
+
+
+def _is_there(text: str, edit: Edit, owners: str, owner: str) -> bool:
+    parsed = read_yaml(apply(text, [edit]))
+    return parsed.root is not None and not parsed.problems and parsed.root.mapping(owners).get(owner) is not None
+
+
+def _builds(reading: Reading, paths: Iterable[str], texts: abc.Mapping[str, str]) -> set[tuple[str, tuple[str, ...]]]:
+    """What some files build, with other texts of files."""
+    found = ((path, reading.file(path, texts.get(path, reading.text(path) or ""), texts)) for path in paths)
+    return {(path, caller.key) for path, file in found if file is not None for caller in file.callers}
 
 
 def _root(file: CallerFile | None) -> Mapping | None:

@@ -289,7 +289,7 @@ _CURL_USER = re.compile(
 )
 # echo 'user:password' | chpasswd
 _CHPASSWD = re.compile(
-    r"(?<![\w-])(?P<user>[a-z_][\w.-]{0,31}):(?P<value>[^\s\"'`;,&|<>()\\$:]{4,128})[\"']?\s{0,3}\|\s{0,3}(?:\\\n\s{0,40})?"
+    r"(?<![\w{-])(?P<user>[a-z_][\w.-]{0,31}):(?P<value>[^\s\"'`;,&|<>()\\$:]{4,128})[\"']?\s{0,3}\|\s{0,3}(?:\\\n\s{0,40})?"
     r"(?:sudo\s)?(?:/usr/sbin/)?chpasswd\b(?!(?:[ \t]{1,3}[\w./-]{1,40}){0,3}[ \t]{1,3}(?:-e|--encrypted)\b)"
 )
 # The login that stands beside an option, of wget, curl, lftp …
