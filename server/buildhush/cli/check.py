@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from buildhush.cli.companions import Callers
 
 _SEVERITIES = ("hint", "information", "warning", "error")
-_FILES_WORTH_A_POOL = 100
-"""Starting a process takes as long as checking some fifty files."""
+_FILES_WORTH_A_POOL = 300
+"""Starting the processes takes as long as two of them save with some 280 files."""
 
 _FILES_WORTH_A_BAR = 50
 
