@@ -48,7 +48,7 @@ def indented(document: object) -> str:
     """As `json.dumps` with an indentation of two, which Python does itself and msgspec does in C; only ASCII."""
     try:
         return msgspec.json.format(dumps(document), indent=2)
-    except ValueError:  # It refuses half a pair of surrogates, as they stand for a file name that is no UTF-8.
+    except msgspec.DecodeError:  # Of half a pair of surrogates, as they stand for a file name that is no UTF-8.
         return dumps(document, indent=2)
 
 
