@@ -29,7 +29,7 @@ from buildhush.engine import Analysis, Report, analyze, fixes
 from buildhush.fixes.invocation import secret_id_for_variable
 from buildhush.fixes.syntax import Frontend, frontend
 from buildhush.flow.facts import Certainty, Sink, SourceKind
-from buildhush.knowledge.values import Verdict, hushed, judge
+from buildhush.knowledge.values import CONFIGURED, Verdict, hushed, judge
 from buildhush.rules.api import Fix, PassedSecret, Safety, Severity
 from buildhush.suppress import instruction_comment, reason_at
 from buildhush.text.spans import Edit, Span, apply
@@ -227,7 +227,7 @@ def is_secret_argument(argument: PassedArgument, text: str, settings: Settings) 
     literal = value if argument.kind is ValueKind.LITERAL else None
     verdict = judge(argument.name, literal, parameter=argument.kind is not ValueKind.LITERAL)
     if any(fnmatchcase(lowered, pattern.lower()) for pattern in settings.secret_names):
-        return verdict if verdict.secret else Verdict(True, True, "the configuration says so", verdict.kind)
+        return verdict if verdict.secret else Verdict(True, True, CONFIGURED, verdict.kind)
     if not verdict.secret and argument.kind is not ValueKind.LITERAL:
         stored = _FROM_STORE.search(value or "")
         other = stored[1] if stored else argument.environment

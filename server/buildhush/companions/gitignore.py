@@ -20,18 +20,11 @@ class Ignores(Struct, frozen=True):
     @classmethod
     def above(cls, root: str) -> Ignores:
         """Those of the folders above `root`, up to the top of its git work tree; none outside of one."""
-        above: list[str] = []
-        folder = root
-        while not os.path.exists(os.path.join(folder, ".git")):
-            parent = os.path.dirname(folder)
-            if parent == folder:
-                return cls()
-            folder = parent
-            above.append(folder)
-        ignores = cls()
-        top = above[-1] if above else root
-        ignores = ignores.reading(top, os.path.join(top, ".git", "info", "exclude"))
-        for folder in reversed(above):
+        folders = _up_to_the_top(root)
+        if not folders:
+            return cls()
+        ignores = cls().reading(folders[-1], os.path.join(folders[-1], ".git", "info", "exclude"))
+        for folder in reversed(folders[1:]):
             ignores = ignores.reading(folder, os.path.join(folder, ".gitignore"))
         return ignores
 
@@ -75,16 +68,18 @@ def is_kept(path: str) -> bool:
 
 def ignoring_files(path: str) -> tuple[str, ...]:
     """The `.gitignore` files, there or not, that may name a file of a git work tree; none outside of one."""
-    files: list[str] = []
-    folder = os.path.dirname(path)
-    while True:
-        files.append(os.path.join(folder, ".gitignore"))
-        if os.path.exists(os.path.join(folder, ".git")):
-            return tuple(files)
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return ()
-        folder = parent
+    return tuple(os.path.join(folder, ".gitignore") for folder in _up_to_the_top(os.path.dirname(path)))
+
+
+def _up_to_the_top(folder: str) -> list[str]:
+    """A folder and those above it, up to the top of its git work tree; none outside of one."""
+    folders = [folder]
+    while not os.path.exists(os.path.join(folders[-1], ".git")):
+        parent = os.path.dirname(folders[-1])
+        if parent == folders[-1]:
+            return []
+        folders.append(parent)
+    return folders
 
 
 def _text_of(path: str) -> str | None:

@@ -10,9 +10,7 @@ from buildhush.flow.facts import Certainty, ConfigValue, Hop, Place, Source, Sou
 from buildhush.flow.scene import Found, Scene, StateView, as_words
 from buildhush.flow.stage_state import StageVariable
 from buildhush.flow.step import Declared, Step
-from buildhush.knowledge.values import judge, may_hold_secret
-
-_CONFIGURED = "the configuration says so"
+from buildhush.knowledge.values import CONFIGURED, judge, may_hold_secret
 
 
 def simple_step(scene: Scene, node: Simple, stage: Stage, view: StateView) -> Step:
@@ -93,7 +91,7 @@ def _argument(
     certainty = Certainty.CERTAIN if verdict.certain else Certainty.LIKELY
     reason = verdict.reason
     if not verdict.secret:
-        reason = f"its default holds `{carried[0][1][0].name}`" if carried else _CONFIGURED
+        reason = f"its default holds `{carried[0][1][0].name}`" if carried else CONFIGURED
     source = Source(SourceKind.ARG, name, certainty, reason, place)
     trail = (Hop(place, f"build argument `{name}` is declared"),)
     literal = default is not None and verdict.kind not in (None, "empty", "placeholder", "reference")
@@ -114,9 +112,10 @@ def _environment(
     name = pair.key.value
     value = pair.value.value if pair.value is not None else ""
     text = scene.text(pair.value.text, view) if pair.value is not None else ""
+    plain = StageVariable(name, text, False, node, pair, settable=_is_settable(scene, pair, view))
     override = scene.secret_name(name)
     if not found and override is None and not may_hold_secret(name, value):
-        return StageVariable(name, text, False, node, pair, settable=_is_settable(scene, pair, view)), None
+        return plain, None
     carried = _carried(found, pair)
     place = Place(node, pair.key.span)
     if carried:
@@ -125,16 +124,16 @@ def _environment(
         item = Declared(node, stage, pair, sources[0], trail, False, False, True, in_onbuild)
         return StageVariable(name, None, False, node, pair, sources, trail), item
     if override is None and not may_hold_secret(name, value):
-        return StageVariable(name, text, False, node, pair, settable=_is_settable(scene, pair, view)), None
+        return plain, None
     expands = pair.value is not None and bool(references(pair.value.text, scene.tree.escape))
     verdict = judge(name, value, parameter=False, expanded=expands)
     secret = verdict.secret if override is None else override and bool(value)
     if secret and verdict.kind == "reference":
         secret = override is True
     if not secret:
-        return StageVariable(name, text, False, node, pair, settable=_is_settable(scene, pair, view)), None
+        return plain, None
     certainty = Certainty.CERTAIN if verdict.certain else Certainty.LIKELY
-    reason = verdict.reason if verdict.secret else _CONFIGURED
+    reason = verdict.reason if verdict.secret else CONFIGURED
     source = Source(SourceKind.ENV, name, certainty, reason, place)
     trail = (Hop(place, f"environment variable `{name}` is set"),)
     item = Declared(node, stage, pair, source, trail, True, False, False, in_onbuild, verdict.guessable)

@@ -17,7 +17,11 @@ from buildhush.knowledge.names import NameVerdict, classify_name, split_words
 from buildhush.knowledge.placeholders import is_dummy, is_fill_in, is_guessable, is_reference, looks_random
 from buildhush.text.spans import Span
 
+CONFIGURED = "the configuration says so"
+"""The reason of a verdict where the user's own word on a name decides."""
+
 __all__ = [
+    "CONFIGURED",
     "LiteralFinding",
     "ValueVerdict",
     "Verdict",
